@@ -1,0 +1,1 @@
+"""Nouns of the house: frozen, checked when made, plain data."""

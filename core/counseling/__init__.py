@@ -1,0 +1,1 @@
+"""Statements to words and counts."""

@@ -1,0 +1,1 @@
+"""Geometry, preparation for networks, and anatomy measured from masks."""

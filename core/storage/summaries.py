@@ -1,0 +1,170 @@
+"""The one summary of a study that pages read, from a run or from a published study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.errors import UnknownNameError, did_you_mean
+from core.storage.atomic import sha256_of, verify_checksum
+from core.storage.files import read_json, read_table, write_json, write_table
+from core.storage.locations import places
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "scores": (
+        "dataset",
+        "outcome",
+        "model",
+        "split",
+        "group",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+        "n_events",
+        "n_undefined",
+    ),
+    "comparisons": (
+        "outcome",
+        "split",
+        "model",
+        "rival",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "n",
+        "n_events",
+    ),
+    "curves": ("outcome", "model", "split", "kind", "x", "y", "low", "high"),
+    "thresholds": (
+        "outcome",
+        "model",
+        "split",
+        "threshold",
+        "flagged",
+        "sensitivity",
+        "specificity",
+        "precision",
+        "npv",
+        "accuracy",
+        "f1",
+    ),
+    "recovery": ("outcome", "model", "split", "day", "observed", "observed_low", "observed_high", "predicted"),
+    "groups": ("outcome", "group", "n", "n_events"),
+    "cost": ("model", "fits", "seconds_total", "seconds_per_fit", "peak_mb"),
+}
+"""Tables of a summary and their columns.
+
+``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
+``comparisons``: paired difference model − rival on the same cases; positive favours ``model`` for auroc.
+``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
+(x predicted, y observed) on fixed grids, with 95 % band.
+``thresholds``: shares (0 to 1) at fixed thresholds; ``flagged`` is the share of patients at or above it.
+``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
+``groups``: patients and events of each group; groups under the smallest cell are left out.
+"""
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """Everything the pages show of a study.
+
+    Args:
+        info: plain data: name, title, question, run_id, created, published, rows_available, dataset {name, label,
+            simulated, licence, citation, notes, n_cases, n_patients, mask_origin}, outcomes [{… Outcome fields …,
+            n, n_events, rate, enough, breakdowns}], models [{name, base_model, label, family, inputs, with_procedure,
+            description, reference}], splits [{name, label, note, n_train, n_test}], headlines {outcome: sentence},
+            change {outcome: sentence: what would change this conclusion}, recipe, provenance {…}, min_cell,
+            permuted {outcome: {auroc, low, high}}, cannot [sentences: what a published study cannot answer],
+            skipped [sentences: what was not computed and why].
+        tables: by name, the columns of ``TABLES``.
+    """
+
+    info: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return str(self.info["name"])
+
+    def table(self, name: str, **equals: object) -> pd.DataFrame:
+        """Rows of a table in which each named column equals the given value."""
+        rows = self.tables[name]
+        for column, value in equals.items():
+            rows = rows[rows[column] == value]
+        return rows
+
+    def outcome(self, name: str) -> Mapping[str, Any]:
+        """Facts of one outcome."""
+        return next(item for item in self.info["outcomes"] if item["name"] == name)
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        """Facts of one model."""
+        return next(item for item in self.info["models"] if item["name"] == name)
+
+
+def write_summary(folder: Path, summary: StudySummary) -> None:
+    """Writes ``study.json``, a Parquet file per table, and last ``manifest.json`` with every checksum."""
+    write_json(folder / "study.json", dict(summary.info))
+    hashes = {"study.json": sha256_of(folder / "study.json")}
+    for name, columns in TABLES.items():
+        table = summary.tables.get(name, pd.DataFrame(columns=list(columns)))
+        write_table(folder / f"{name}.parquet", table[list(columns)])
+        hashes[f"{name}.parquet"] = sha256_of(folder / f"{name}.parquet")
+    write_json(folder / "manifest.json", {"files": hashes})
+
+
+def read_summary(folder: Path) -> StudySummary:
+    """The summary in a folder, every checksum verified.
+
+    Raises:
+        CorruptError: a file is missing or changed.
+    """
+    manifest = read_json(folder / "manifest.json")["files"]
+    for name, checksum in manifest.items():
+        verify_checksum(folder / name, checksum)
+    return StudySummary(
+        info=read_json(folder / "study.json"),
+        tables={name: read_table(folder / f"{name}.parquet") for name in TABLES if f"{name}.parquet" in manifest},
+    )
+
+
+@dataclass(frozen=True)
+class StudyPlace:
+    """Where a study's summary lies. ``run`` is the folder of its full store, where there is one."""
+
+    name: str
+    summary: Path
+    published: bool
+    run: Path | None = None
+
+
+def list_studies() -> tuple[StudyPlace, ...]:
+    """All studies here, newest run of each name first, then published ones that were not run here."""
+    found: dict[str, StudyPlace] = {}
+    for manifest in sorted(places().runs.glob("*/*/summary/manifest.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        run = manifest.parents[1]
+        found.setdefault(run.parent.name, StudyPlace(run.parent.name, manifest.parent, False, run))
+    for manifest in sorted(places().published.glob("*/manifest.json")):
+        name = manifest.parent.name
+        if name not in found:
+            found[name] = StudyPlace(name, manifest.parent, True)
+    return tuple(sorted(found.values(), key=lambda place: place.name))
+
+
+def find_study(name: str) -> StudyPlace:
+    """The study of that name.
+
+    Raises:
+        UnknownNameError: the nearest name is suggested.
+    """
+    studies = {place.name: place for place in list_studies()}
+    if name not in studies:
+        raise UnknownNameError(f"There is no study named {name!r}.", do=did_you_mean(name, studies))
+    return studies[name]

@@ -1,0 +1,1 @@
+"""Recipe to plan to executor to store to summary to published study."""
