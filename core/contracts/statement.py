@@ -58,6 +58,7 @@ class GroupRate:
 
     Args:
         count, n: events among n patients; low, high: 95 % interval of the rate (Wilson).
+        at_most: the exact count is under the smallest cell and hidden; ``count`` is then the most that it can be.
         why: why no personal number is given, one plain sentence.
         needed: what would be needed, one plain sentence.
         chance_by_day: for a time to event, (day, chance, low, high) of the whole group.
@@ -77,6 +78,7 @@ class GroupRate:
     needed: str
     cautions: tuple[str, ...] = ()
     chance_by_day: tuple[tuple[int, float, float, float], ...] = ()
+    at_most: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.count <= self.n or self.n <= 0:

@@ -1,1 +1,59 @@
-"""The one door for outside bytes: accepted or refused."""
+"""The one door for outside bytes: accepted or refused.
+
+``ingest`` takes bytes of unknown origin and decodes them in a child process; the other names read files of one's own.
+"""
+
+from typing import TYPE_CHECKING
+
+from core.ingest.door import Accepted, DoorLimits, Refusal, ingest
+from core.ingest.header import Limits
+from core.ingest.nifti import ScanRead, decode_nifti, format_nifti, parse_nifti, read_nifti, write_nifti
+
+if TYPE_CHECKING:
+    from core.ingest.description import TableDescription, read_description
+    from core.ingest.draft import draft_codebook
+    from core.ingest.tables import ParsedTable, RecordCheck, check_cells, parse_table, read_table_file, validate_record
+
+__all__ = [
+    "Accepted",
+    "DoorLimits",
+    "Limits",
+    "ParsedTable",
+    "RecordCheck",
+    "Refusal",
+    "ScanRead",
+    "TableDescription",
+    "check_cells",
+    "decode_nifti",
+    "draft_codebook",
+    "format_nifti",
+    "ingest",
+    "parse_nifti",
+    "parse_table",
+    "read_description",
+    "read_nifti",
+    "read_table_file",
+    "validate_record",
+    "write_nifti",
+]
+
+_NEED_PANDAS = {
+    "TableDescription": "description",
+    "read_description": "description",
+    "draft_codebook": "draft",
+    "ParsedTable": "tables",
+    "RecordCheck": "tables",
+    "check_cells": "tables",
+    "parse_table": "tables",
+    "read_table_file": "tables",
+    "validate_record": "tables",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Names that need pandas come when first asked for, so that the decoding process starts without it."""
+    if name not in _NEED_PANDAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_NEED_PANDAS[name]}"), name)

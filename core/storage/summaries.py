@@ -137,7 +137,13 @@ def read_summary(folder: Path) -> StudySummary:
 
 @dataclass(frozen=True)
 class StudyPlace:
-    """Where a study's summary lies. ``run`` is the folder of its full store, where there is one."""
+    """Where a study's summary lies.
+
+    Args:
+        name: what commands and pages call it: the recipe's name; with ``:published`` behind it for the shipped one
+            where the same study was also run here.
+        run: the folder of its full store, where there is one.
+    """
 
     name: str
     summary: Path
@@ -145,17 +151,21 @@ class StudyPlace:
     run: Path | None = None
 
 
+PUBLISHED_SUFFIX = ":published"
+
+
 def list_studies() -> tuple[StudyPlace, ...]:
-    """All studies here, newest run of each name first, then published ones that were not run here."""
-    found: dict[str, StudyPlace] = {}
-    for manifest in sorted(places().runs.glob("*/*/summary/manifest.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+    """All studies here by name: the newest run of each, and every published one."""
+    runs: dict[str, StudyPlace] = {}
+    manifests = places().runs.glob("*/*/summary/manifest.json")
+    for manifest in sorted(manifests, key=lambda path: path.stat().st_mtime, reverse=True):
         run = manifest.parents[1]
-        found.setdefault(run.parent.name, StudyPlace(run.parent.name, manifest.parent, False, run))
-    for manifest in sorted(places().published.glob("*/manifest.json")):
+        runs.setdefault(run.parent.name, StudyPlace(run.parent.name, manifest.parent, False, run))
+    found = list(runs.values())
+    for manifest in places().published.glob("*/manifest.json"):
         name = manifest.parent.name
-        if name not in found:
-            found[name] = StudyPlace(name, manifest.parent, True)
-    return tuple(sorted(found.values(), key=lambda place: place.name))
+        found.append(StudyPlace(name + PUBLISHED_SUFFIX if name in runs else name, manifest.parent, True))
+    return tuple(sorted(found, key=lambda place: place.name))
 
 
 def find_study(name: str) -> StudyPlace:
@@ -165,6 +175,8 @@ def find_study(name: str) -> StudyPlace:
         UnknownNameError: the nearest name is suggested.
     """
     studies = {place.name: place for place in list_studies()}
+    if name not in studies and name.endswith(PUBLISHED_SUFFIX):
+        name = name.removesuffix(PUBLISHED_SUFFIX)
     if name not in studies:
         raise UnknownNameError(f"There is no study named {name!r}.", do=did_you_mean(name, studies))
     return studies[name]

@@ -1,1 +1,1 @@
-"""The one training loop, losses and augmentation."""
+"""The one loop that trains every network of outcomes, and what it needs."""

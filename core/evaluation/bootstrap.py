@@ -1,0 +1,76 @@
+"""Intervals that resample patients, never rows.
+
+One draw gives every patient a whole number: how often he or she stands in that replicate. The draw depends on the seed and
+the set of patients alone, so all models, metrics, groups and repeats of a comparison share it, and a patient's
+weight goes to all of his or her cases. A metric is taken within each repeat and averaged over repeats inside a replicate:
+repeating a cross-validation does not make the interval narrower than the patients allow.
+
+The interval answers for the patients who were sampled. Models are not fitted again, so what another training set would have
+taught them is not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.contracts.metric import Array
+from core.errors import DataError
+
+LEVEL = 0.95
+FEWEST_REPLICATES = 20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % percentile interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+    n_undefined: int
+
+
+def patient_seed(seed: int, patients: Sequence[str]) -> int:
+    """A seed that depends on the study's seed and on who the patients are, not on their order."""
+    text = f"{seed}\n" + "\n".join(sorted(set(map(str, patients))))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def case_weights(patients: NDArray[np.intp], replicates: int, seed: int) -> Array:
+    """How often each case counts, shape (cases, replicates + 1); column 0 is the data as they are.
+
+    Args:
+        patients: for every case the number of its patient, from 0 without gaps.
+        replicates: bootstrap samples, each as many patients as there are.
+
+    Raises:
+        DataError: no case, or fewer than one replicate.
+    """
+    if not len(patients) or replicates < 1:
+        raise DataError("A bootstrap needs at least one case and one replicate.", do="Check which cases are eligible.")
+    count = int(patients.max()) + 1
+    drawn = np.random.default_rng(seed).integers(count, size=(replicates, count))
+    flat = drawn + np.arange(replicates)[:, None] * count
+    weights = np.bincount(flat.ravel(), minlength=replicates * count).reshape(replicates, count)
+    by_patient = np.ones((count, replicates + 1))
+    by_patient[:, 1:] = weights.T
+    return by_patient[patients]
+
+
+def interval_of(values: Array) -> Interval:
+    """The interval from a metric's values: first the data as they are, then the replicates.
+
+    Replicates without a value are dropped and counted; with fewer than 20 left there is no interval.
+    """
+    value, replicates = float(values[0]), values[1:]
+    defined = replicates[np.isfinite(replicates)]
+    n_undefined = len(replicates) - len(defined)
+    if not np.isfinite(value) or len(defined) < FEWEST_REPLICATES:
+        return Interval(value if np.isfinite(value) else float("nan"), float("nan"), float("nan"), n_undefined)
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), n_undefined)

@@ -1,0 +1,64 @@
+"""Paired differences between models on the same patients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from core.contracts.metric import Array
+from core.evaluation.bootstrap import interval_of
+from core.evaluation.scoring import Measure, Scorer, measures
+
+Pair = tuple[str, str]
+BASE_RATE = "base_rate"
+
+
+def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tuple[Pair, ...]:
+    """Which models are set against which: each against the reference and the base rate, and each that knows the procedure
+    against itself without."""
+    plain = {str(row["base_model"]): str(row["name"]) for row in models if not row.get("with_procedure")}
+    pairs: list[Pair] = []
+    for row in models:
+        name = str(row["name"])
+        rivals = [reference, BASE_RATE]
+        if row.get("with_procedure"):
+            rivals.append(plain.get(str(row["base_model"]), name))
+        pairs.extend((name, rival) for rival in rivals if rival != name)
+    return tuple(dict.fromkeys(pairs))
+
+
+def comparison_rows(scorer: Scorer, pairs: Iterable[Pair]) -> Iterator[dict[str, object]]:
+    """One row for each pair and metric that models are compared by: model − rival, with its 95 % interval."""
+    answers = scorer.panel.answers
+    for model, rival in pairs:
+        if model in answers and rival in answers:
+            for measure in measures(scorer.panel.outcome, compared=True):
+                yield _row(scorer, model, rival, measure)
+
+
+def _row(scorer: Scorer, model: str, rival: str, measure: Measure) -> dict[str, object]:
+    panel = scorer.panel
+    cases = np.flatnonzero(panel.answers[model].covered & panel.answers[rival].covered)
+    found = interval_of(difference(scorer, model, rival, measure))
+    return {
+        "outcome": panel.outcome.name,
+        "split": panel.split,
+        "model": model,
+        "rival": rival,
+        "metric": measure.name,
+        "difference": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": panel.persons(cases),
+        "n_events": panel.persons_with_event(cases),
+    }
+
+
+def difference(scorer: Scorer, model: str, rival: str, measure: Measure) -> Array:
+    """Metric of ``model`` minus that of ``rival`` in the same draws, on the cases that both answered for."""
+    first, second = scorer.panel.answers[model], scorer.panel.answers[rival]
+    if np.array_equal(first.covered, second.covered):
+        return scorer.values_of_all(model, measure) - scorer.values_of_all(rival, measure)
+    shared = scorer.subset("shared", np.flatnonzero(first.covered & second.covered))
+    return scorer.values(model, measure, shared) - scorer.values(rival, measure, shared)

@@ -1,0 +1,166 @@
+"""ROC, precision-recall and calibration curves on fixed grids, with bands that resample patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from core.contracts.metric import Array, Sample
+from core.evaluation.bootstrap import LEVEL
+from core.evaluation.scoring import Scorer
+
+RATE_GRID = np.round(np.linspace(0, 1, 51), 2)
+RECALL_GRID = RATE_GRID[1:]
+RISK_GRID = np.round(np.linspace(0, 1, 101), 2)
+SPAN = 0.75
+NARROWEST = 0.02
+CENTRAL = (0.025, 0.975)
+ENOUGH_DEFINED = 0.5
+
+Curve = Callable[[Sample, Array], Array]
+
+
+def curve_rows(scorer: Scorer) -> Iterator[dict[str, object]]:
+    """Points of every curve of every model; each curve is drawn within a repeat and averaged over repeats."""
+    for model in scorer.panel.answers:
+        yield from _points(scorer, model, "roc", RATE_GRID, roc)
+        yield from _points(scorer, model, "precision_recall", RECALL_GRID, precision_recall)
+        grid = calibration_grid(scorer.panel.answers[model].risk)
+        yield from _points(scorer, model, "calibration", grid, partial(calibration, grid=grid))
+
+
+def _points(scorer: Scorer, model: str, kind: str, grid: Array, curve: Curve) -> Iterator[dict[str, object]]:
+    heights = _mean_over_repeats(scorer, model, curve, len(grid))
+    lows, highs = _band(heights[:, 1:])
+    for x, y, low, high in zip(grid, heights[:, 0], lows, highs):
+        if np.isfinite(y):
+            yield {
+                "outcome": scorer.panel.outcome.name,
+                "model": model,
+                "split": scorer.panel.split,
+                "kind": kind,
+                "x": float(x),
+                "y": float(y),
+                "low": float(low),
+                "high": float(high),
+            }
+
+
+def _mean_over_repeats(scorer: Scorer, model: str, curve: Curve, points: int) -> Array:
+    """Shape (points, replicates + 1)."""
+    answers, everyone = scorer.panel.answers[model], scorer.everyone
+    total = np.zeros((points, everyone.weights.shape[1]))
+    for repeat in range(answers.repeats):
+        said = answers.said[repeat]
+        whole = bool(said.all())
+        cases = everyone.cases if whole else everyone.cases[said]
+        weights = everyone.weights if whole else everyone.weights[said]
+        total += curve(scorer.panel.sample(model, repeat, cases), weights.T)
+    return total / answers.repeats
+
+
+def _band(heights: Array) -> tuple[Array, Array]:
+    """Percentiles over replicates, NaN where too few replicates have a value."""
+    low, high = np.full(len(heights), np.nan), np.full(len(heights), np.nan)
+    defined = np.isfinite(heights)
+    whole = defined.all(axis=1)
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    if whole.any():
+        low[whole], high[whole] = np.quantile(heights[whole], ends, axis=1)
+    for row in np.flatnonzero(~whole & (defined.mean(axis=1) >= ENOUGH_DEFINED)):
+        low[row], high[row] = np.quantile(heights[row][defined[row]], ends)
+    return low, high
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Weighted events and others at or above each distinct risk, highest first; shape (replicates, steps + 1)."""
+
+    events: Array
+    others: Array
+
+
+def _steps(sample: Sample, weights: Array) -> _Steps:
+    downwards = np.argsort(-sample.order, kind="stable")
+    ranked = sample.order[downwards]
+    ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
+    by_case = weights[:, downwards]
+    event = sample.y[downwards]
+    start = np.zeros((len(weights), 1))
+    events = np.cumsum(by_case * event, axis=1)[:, ends]
+    others = np.cumsum(by_case * (1 - event), axis=1)[:, ends]
+    return _Steps(np.hstack((start, events)), np.hstack((start, others)))
+
+
+def roc(sample: Sample, weights: Array) -> Array:
+    """Sensitivity at each false positive rate of ``RATE_GRID``, straight between thresholds; shape (grid, replicates).
+
+    Undefined: no event, or nothing else.
+    """
+    steps = _steps(sample, weights)
+    with np.errstate(invalid="ignore"):
+        x, y = steps.others / steps.others[:, -1:], steps.events / steps.events[:, -1:]
+    # Replicates are laid end to end, two apart, so that one call interpolates all of them.
+    offset = 2.0 * np.arange(len(weights))[:, None]
+    usable = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    heights = np.full((len(weights), len(RATE_GRID)), np.nan)
+    if usable.any():
+        shifted = (x + offset)[usable].ravel()
+        wanted = (RATE_GRID + offset)[usable]
+        # A hair to the right, so that a vertical step counts as climbed in spite of rounding.
+        found = np.interp((wanted + 1e-9).ravel(), shifted, y[usable].ravel()).reshape(wanted.shape)
+        found[:, 0], found[:, -1] = 0.0, 1.0
+        heights[usable] = found
+    return heights.T
+
+
+def precision_recall(sample: Sample, weights: Array) -> Array:
+    """Precision at the highest threshold that reaches each recall of ``RECALL_GRID``; shape (grid, replicates).
+
+    Undefined: no event.
+    """
+    steps = _steps(sample, weights)
+    with np.errstate(invalid="ignore"):
+        recall = steps.events / steps.events[:, -1:]
+        precision = steps.events / (steps.events + steps.others)
+    offset = 2.0 * np.arange(len(weights))[:, None]
+    usable = np.isfinite(recall).all(axis=1)
+    heights = np.full((len(weights), len(RECALL_GRID)), np.nan)
+    if usable.any():
+        wanted = (RECALL_GRID + offset)[usable] - 1e-9
+        at = np.searchsorted((recall + offset)[usable].ravel(), wanted.ravel(), side="left")
+        heights[usable] = precision[usable].ravel()[at].reshape(wanted.shape)
+    return heights.T
+
+
+def calibration_grid(risk: Array) -> Array:
+    """The points of the fixed grid inside the central 95 % of the risks; the nearest one where there is none."""
+    said = risk[np.isfinite(risk)]
+    low, high = np.quantile(said, CENTRAL)
+    inside = RISK_GRID[(low <= RISK_GRID) & (high >= RISK_GRID)]
+    return inside if len(inside) else np.round(np.array([said.mean()]), 2)
+
+
+def calibration(sample: Sample, weights: Array, grid: Array) -> Array:
+    """Share with the event near each risk of the grid, by local straight lines; shape (grid, replicates).
+
+    The width at each point holds three quarters of the cases (tricube weights, at least 0.02 wide) and is the same in all
+    replicates. Where all risks are alike the line is the share itself.
+    Reference: Cleveland 1979, 10.1080/01621459.1979.10481038; Austin and Steyerberg 2014, 10.1002/sim.5941
+    """
+    distance = np.abs(sample.risk[:, None] - grid)
+    rank = min(len(sample), max(2, int(np.ceil(SPAN * len(sample))))) - 1
+    width = np.maximum(np.partition(distance, rank, axis=0)[rank] * 1.0001, NARROWEST)
+    near = np.clip(1 - (distance / width) ** 3, 0, 1) ** 3
+    gap = sample.risk[:, None] - grid
+    s0, s1, s2 = weights @ near, weights @ (near * gap), weights @ (near * gap * gap)
+    t0, t1 = (weights * sample.y) @ near, (weights * sample.y) @ (near * gap)
+    spread = s0 * s2 - s1 * s1
+    steep = spread > 1e-9 * s0 * s0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        line = (s2 * t0 - s1 * t1) / np.where(steep, spread, 1.0)
+        height = np.where(steep, line, t0 / s0)
+    return np.clip(height, 0, 1).T

@@ -1,0 +1,212 @@
+"""What of a summary may leave the house: no row of a patient, no cell of a few persons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from core.evaluation.facts import INTERNAL
+from core.evaluation.scoring import ALL
+from core.evaluation.suppression import hidden_counts, hidden_groups
+from core.storage.summaries import StudySummary
+
+CANNOT = (
+    "Single patients and their predictions: the rows stayed where the data are.",
+    "Thresholds between the whole percents, and curves at other points than the fixed grid.",
+    "Groups and crossings that are not listed.",
+    "Comparisons of pairs of models that are not listed.",
+)
+RANKING = ("auroc", "c_index")
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """What must not be told.
+
+    Args:
+        groups: (outcome, split, group) left out; events: (outcome, split, group) whose event count is hidden.
+    """
+
+    groups: set[tuple[str, str, str]] = field(default_factory=set)
+    events: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def few_events(self, outcome: object, split: object) -> bool:
+        return (str(outcome), str(split), ALL) in self.events
+
+    def left_out(self, outcome: object, split: object) -> bool:
+        return (str(outcome), str(split), ALL) in self.groups
+
+
+def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
+    """The summary as others may read it.
+
+    Groups under ``min_cell`` persons are left out, and the next smallest level where one could subtract. Event counts
+    under it are hidden; where they are, only the ranking metrics stay, in two decimals, because every other number gives the
+    count away. Thresholds that flag or spare fewer persons are left out. ``min_cell=1`` changes nothing but flags.
+    """
+    info = {
+        **summary.info,
+        "published": True,
+        "rows_available": False,
+        "min_cell": min_cell,
+        "cannot": [*CANNOT, *_small_cells(min_cell)],
+    }
+    tables = {name: table.copy() for name, table in summary.tables.items()}
+    if min_cell <= 1:
+        return StudySummary(info, tables)
+    hidden = _find_hidden(tables, min_cell)
+    tables["thresholds"] = _thresholds(tables["thresholds"], tables["scores"], hidden, min_cell)
+    tables["recovery"] = _recovery(tables["recovery"], tables["scores"], hidden, min_cell)
+    tables["scores"] = _scores(tables["scores"], hidden)
+    tables["comparisons"] = _comparisons(tables["comparisons"], hidden)
+    tables["curves"] = _rows_of_told(tables["curves"], hidden)
+    tables["groups"] = _groups(tables["groups"], hidden)
+    return StudySummary({**info, **_told(info, hidden, min_cell)}, tables)
+
+
+def _small_cells(min_cell: int) -> tuple[str, ...]:
+    if min_cell <= 1:
+        return ()
+    return (f"Groups of fewer than {min_cell} persons, and counts of events below {min_cell}.",)
+
+
+def _find_hidden(tables: Mapping[str, pd.DataFrame], min_cell: int) -> _Hidden:
+    hidden = _Hidden()
+    counted = (
+        tables["scores"].groupby(["outcome", "split", "model", "group"], sort=False)[["n", "n_events"]].first().reset_index()
+    )
+    listed = tables["groups"].assign(split=INTERNAL, model="")
+    together = pd.concat([counted, listed])
+    for (outcome, split, _), rows in together.groupby(["outcome", "split", "model"], sort=False):
+        persons = {str(group): int(n) for group, n in zip(rows["group"], rows["n"])}
+        events = {str(group): int(n) for group, n in zip(rows["group"], rows["n_events"].fillna(0))}
+        hidden.groups.update((str(outcome), str(split), group) for group in hidden_groups(persons, min_cell))
+        hidden.events.update((str(outcome), str(split), group) for group in hidden_counts(events, persons, min_cell))
+    return hidden
+
+
+def _keys(table: pd.DataFrame) -> pd.Series:
+    group = table["group"] if "group" in table else pd.Series(ALL, index=table.index)
+    split = table["split"] if "split" in table else pd.Series(INTERNAL, index=table.index)
+    return pd.Series(list(zip(table["outcome"], split, group)), index=table.index, dtype=object)
+
+
+def _without_groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    kept = [key not in hidden.groups and not hidden.left_out(key[0], key[1]) for key in _keys(table)]
+    return table[kept].reset_index(drop=True)
+
+
+def _few(table: pd.DataFrame, hidden: _Hidden) -> pd.Series:
+    return pd.Series([key in hidden.events for key in _keys(table)], index=table.index, dtype=bool)
+
+
+def _scores(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    table = _without_groups(table, hidden)
+    few = _few(table, hidden)
+    table = table[~few | table["metric"].isin(RANKING)].reset_index(drop=True)
+    return _blur(table, ("value", "low", "high"), hidden)
+
+
+def _comparisons(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    table = _without_groups(table, hidden)
+    few = _few(table, hidden)
+    table = table[~few | table["metric"].isin(RANKING)].reset_index(drop=True)
+    return _blur(table, ("difference", "low", "high"), hidden)
+
+
+def _blur(table: pd.DataFrame, columns: tuple[str, ...], hidden: _Hidden) -> pd.DataFrame:
+    few = _few(table, hidden)
+    table.loc[few, list(columns)] = table.loc[few, list(columns)].round(2)
+    table.loc[few, "n_events"] = pd.NA
+    if "n_undefined" in table:
+        # How often a bootstrap sample holds no event tells how many there are.
+        table.loc[few, "n_undefined"] = 0
+    return table
+
+
+def _rows_of_told(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    kept = [key not in hidden.events and key not in hidden.groups for key in _keys(table)]
+    return table[kept].reset_index(drop=True)
+
+
+def _groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    table = _without_groups(table, hidden)
+    table.loc[_few(table, hidden), "n_events"] = pd.NA
+    return table
+
+
+def _persons(table: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
+    """Patients behind each row, from the scores of the same outcome, model and split."""
+    everyone = scores[scores["group"] == ALL].drop_duplicates(["outcome", "model", "split"])
+    return table.merge(everyone[["outcome", "model", "split", "n"]], how="left")["n"].set_axis(table.index)
+
+
+def _between(share: pd.Series, n: pd.Series, min_cell: int) -> pd.Series:
+    """Whether a share or its rest stands for at least one person and fewer than the smallest cell."""
+    inside, rest = share * n, (1 - share) * n
+    tiny = 0.5
+    return inside.between(tiny, min_cell - tiny) | rest.between(tiny, min_cell - tiny)
+
+
+def _thresholds(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
+    table = _rows_of_told(table, hidden)
+    return table[~_between(table["flagged"], _persons(table, scores), min_cell)].reset_index(drop=True)
+
+
+def _recovery(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
+    table = _rows_of_told(table, hidden)
+    small = _between(table["observed"], _persons(table, scores), min_cell)
+    table.loc[small, ["observed", "observed_low", "observed_high"]] = float("nan")
+    return table
+
+
+def _told(info: Mapping[str, Any], hidden: _Hidden, min_cell: int) -> dict[str, Any]:
+    """The facts and sentences that may be told."""
+    few = {str(item["name"]) for item in info["outcomes"] if _is_few(item, hidden, min_cell)}
+    sentence = f"Fewer than {min_cell} patients had, or did not have, the event: too few to judge a model."
+    more = f"At least {min_cell} patients with and without the event are needed to tell more."
+    return {
+        "outcomes": [_outcome(item, min_cell, few=str(item["name"]) in few) for item in info["outcomes"]],
+        "headlines": {name: sentence if name in few else text for name, text in info["headlines"].items()},
+        "change": {name: more if name in few else text for name, text in info["change"].items()},
+        "permuted": {name: facts for name, facts in info["permuted"].items() if name not in few},
+        "splits": [item for item in info["splits"] if min(item["n_train"], item["n_test"]) >= min_cell],
+        "dataset": _dataset(info["dataset"], min_cell),
+    }
+
+
+def _is_few(item: Mapping[str, Any], hidden: _Hidden, min_cell: int) -> bool:
+    n, events = item["n"], item["n_events"]
+    return hidden.few_events(item["name"], INTERNAL) or min(events, n - events) < min_cell
+
+
+def _outcome(item: Mapping[str, Any], min_cell: int, *, few: bool) -> dict[str, Any]:
+    told = {**item, "breakdowns": [_breakdown(table, min_cell) for table in item["breakdowns"]]}
+    if few:
+        told |= {"n_events": None, "rate": None, "threshold": None, "breakdowns": []}
+    return told
+
+
+def _dataset(item: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+    return {**item, "breakdowns": [_breakdown(table, min_cell) for table in item.get("breakdowns", [])]}
+
+
+def _breakdown(table: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+    """A table of counts in which a row with a small count keeps its words and loses its numbers; where that is one row,
+    the row with the next smallest count does too."""
+    rows = [list(row) for row in table["rows"]]
+    smallest = [min((value for value in row if _is_count(value)), default=None) for row in rows]
+    hidden = {at for at, count in enumerate(smallest) if count is not None and count < min_cell}
+    rest = [at for at, count in enumerate(smallest) if count is not None and at not in hidden]
+    if len(hidden) == 1 and rest:
+        hidden.add(min(rest, key=lambda at: smallest[at] or 0))
+    for at in hidden:
+        rows[at] = [None if isinstance(value, (int, float)) else value for value in rows[at]]
+    return {**table, "rows": rows}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

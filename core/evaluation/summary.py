@@ -1,0 +1,230 @@
+"""From the predictions table to the one summary that pages read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.contracts.cohort import Cohort
+from core.contracts.metric import Array, MetricSpec
+from core.contracts.outcome import Outcome
+from core.contracts.recipe import Recipe
+from core.evaluation.bootstrap import interval_of
+from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
+from core.evaluation.curves import curve_rows
+from core.evaluation.facts import INTERNAL, dataset_facts, loose_breakdowns, model_facts, outcome_facts, split_facts
+from core.evaluation.groups import default_groups
+from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
+from core.evaluation.panel import Panel, make_panel
+from core.evaluation.recovery import recovery_rows
+from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
+from core.evaluation.thresholds import threshold_rows
+from core.metrics import METRICS
+from core.storage.summaries import TABLES, StudySummary
+
+Progress = Callable[[str, float], None]
+
+
+def _silent(phrase: str, share: float) -> None:
+    return None
+
+
+@dataclass
+class _Tables:
+    """Rows of a summary's tables as they come."""
+
+    rows: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
+
+    def add(self, name: str, rows: Iterator[dict[str, object]]) -> None:
+        self.rows[name].extend(rows)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        table = pd.DataFrame(self.rows[name], columns=list(TABLES[name]))
+        if "n_events" in table:
+            table["n_events"] = table["n_events"].astype("Int64")
+        return table
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every part of the summary is computed from."""
+
+    cohort: Cohort
+    recipe: Recipe
+    models: Sequence[Mapping[str, object]]
+    groups: pd.DataFrame
+
+
+def summarise(
+    *,
+    cohort: Cohort,
+    recipe: Recipe,
+    predictions: pd.DataFrame,
+    models: Sequence[Mapping[str, object]],
+    run: Mapping[str, object],
+    cost: pd.DataFrame,
+    permuted: pd.DataFrame | None,
+    skipped: Sequence[str],
+    progress: Progress | None = None,
+) -> StudySummary:
+    """The summary of a study.
+
+    Args:
+        predictions: the table of ``core.storage.results.PREDICTION_COLUMNS``, of all splits.
+        models: facts of each model, as in ``StudySummary.info``.
+        run: run_id, created and provenance.
+        cost: columns of ``TABLES["cost"]``.
+        permuted: rows of a run on shuffled outcomes, or None.
+        skipped: what was not computed and why, sentences.
+        progress: called with a phrase and the share done.
+
+    Raises:
+        DataError: the predictions contradict themselves (a case twice, with two truths, or with two patients).
+        CodebookError: the recipe names a group that nobody described.
+    """
+    progress = progress or _silent
+    work = _Work(cohort, recipe, models, default_groups(cohort, recipe.evaluation.groups))
+    outcomes = [cohort.outcome(name) for name in recipe.outcomes]
+    facts = [outcome_facts(cohort, outcome, recipe) for outcome in outcomes]
+    tables = _Tables()
+    findings: dict[str, Finding] = {}
+    for at, (outcome, fact) in enumerate(zip(outcomes, facts)):
+        say = _part_of(progress, at, len(outcomes))
+        findings[outcome.name] = _judge(work, outcome, fact, predictions[predictions["outcome"] == outcome.name], tables, say)
+        fact["verdict"] = findings[outcome.name].verdict
+    progress("Writing the summary", 1.0)
+    frames = {name: tables.frame(name) for name in TABLES if name != "cost"}
+    frames["cost"] = cost.reindex(columns=list(TABLES["cost"]))
+    info = {
+        **_study_facts(work, run, predictions),
+        "outcomes": facts,
+        "headlines": {name: finding.headline for name, finding in findings.items()},
+        "change": {name: finding.change for name, finding in findings.items()},
+        "permuted": {} if permuted is None else _permuted(work, outcomes, permuted),
+        "skipped": list(skipped),
+    }
+    return StudySummary(info, frames)
+
+
+def _study_facts(work: _Work, run: Mapping[str, object], predictions: pd.DataFrame) -> dict[str, Any]:
+    cohort, recipe = work.cohort, work.recipe
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "question": recipe.question,
+        "run_id": run.get("run_id", ""),
+        "created": run.get("created", ""),
+        "published": False,
+        "rows_available": True,
+        "dataset": dataset_facts(cohort) | {"breakdowns": loose_breakdowns(cohort, cohort.outcomes)},
+        "models": model_facts(work.models),
+        "splits": split_facts(cohort, list(predictions["split"].unique())),
+        "recipe": recipe.model_dump(mode="json"),
+        "provenance": run.get("provenance", {}),
+        "min_cell": cohort.min_cell,
+        "cannot": [],
+        "metrics": [_metric_facts(spec) for spec in METRICS],
+        "verdicts": dict(VERDICTS),
+        "interval": f"95 % of {recipe.evaluation.bootstrap} bootstrap samples of patients; models are not fitted again",
+    }
+
+
+def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
+    names = ("name", "label", "family", "aim", "description", "undefined", "reference", "needs_threshold", "each_day")
+    return {name: getattr(spec, name) for name in names}
+
+
+def _part_of(progress: Progress, at: int, parts: int) -> Progress:
+    return lambda phrase, share: progress(phrase, (at + share) / parts)
+
+
+def _judge(
+    work: _Work, outcome: Outcome, fact: Mapping[str, Any], rows: pd.DataFrame, tables: _Tables, progress: Progress
+) -> Finding:
+    """The finding on one outcome; its rows are added to the tables."""
+    known = rows[rows["y" if outcome.kind == "binary" else "event"].notna()]
+    tables.add("groups", group_rows(work.cohort, outcome, work.groups))
+    threshold = float("nan") if fact["threshold"] is None else float(fact["threshold"])
+    evidence = Evidence(fact, model_facts(work.models), tables.frame("scores").iloc[:0], tables.frame("comparisons").iloc[:0])
+    splits = [str(split) for split in known["split"].unique()]
+    for at, split in enumerate(sorted(splits, key=lambda name: name != INTERNAL)):
+        progress(f"{outcome.label}: {split}", at / len(splits))
+        scorer = _scorer(work, make_panel(outcome, split, known[known["split"] == split], threshold))
+        found = _fill(work, scorer, tables, fact)
+        evidence = found if split == INTERNAL else evidence
+    return find(evidence)
+
+
+def _scorer(work: _Work, panel: Panel) -> Scorer:
+    return Scorer(panel, work.recipe.evaluation.bootstrap, work.recipe.seed)
+
+
+def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any]) -> Evidence:
+    scores = [asdict(score) for score in score_rows(scorer, work.cohort.name, work.groups)]
+    pairs = planned_pairs(work.models, work.recipe.evaluation.reference_model)
+    comparisons = list(comparison_rows(scorer, pairs))
+    evidence = _evidence(work, fact, scores, comparisons)
+    found = {imaging_pair(evidence), procedure_pair(evidence)} - {None, *pairs}
+    further: list[Pair] = [pair for pair in found if pair is not None]
+    comparisons.extend(comparison_rows(scorer, further))
+    tables.add("scores", iter(scores))
+    tables.add("comparisons", iter(comparisons))
+    if scorer.panel.outcome.kind == "binary":
+        tables.add("curves", curve_rows(scorer))
+        tables.add("thresholds", threshold_rows(scorer.panel))
+    else:
+        tables.add("recovery", recovery_rows(scorer.panel))
+    return _evidence(work, fact, scores, comparisons)
+
+
+def _evidence(work: _Work, fact: Mapping[str, Any], scores: list[Any], comparisons: list[Any]) -> Evidence:
+    return Evidence(
+        fact,
+        model_facts(work.models),
+        pd.DataFrame(scores, columns=list(TABLES["scores"])),
+        pd.DataFrame(comparisons, columns=list(TABLES["comparisons"])),
+    )
+
+
+def group_rows(cohort: Cohort, outcome: Outcome, groups: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Patients and events of each group in the main analysis; groups of fewer than 2 persons are left out."""
+    column = outcome.name if outcome.kind == "binary" else f"{outcome.name}_event"
+    event = cohort.targets.loc[list(cohort.internal), column].dropna()
+    patients = cohort.table.loc[event.index, "patient_id"]
+    everyone = pd.DataFrame({ALL: True}, index=event.index)
+    for name, inside in pd.concat([everyone, groups.loc[event.index]], axis=1).items():
+        n = int(patients[inside].nunique())
+        if n >= FEWEST_PERSONS:
+            n_events = int(patients[inside & (event == 1)].nunique())
+            yield {"outcome": outcome.name, "group": str(name), "n": n, "n_events": n_events}
+
+
+def _permuted(work: _Work, outcomes: Sequence[Outcome], rows: pd.DataFrame) -> dict[str, Any]:
+    """Skill on shuffled outcomes: the interval should hold 0.5."""
+    return {
+        outcome.name: _permuted_skill(work, outcome, rows[rows["outcome"] == outcome.name])
+        for outcome in outcomes
+        if (rows["outcome"] == outcome.name).any()
+    }
+
+
+def _permuted_skill(work: _Work, outcome: Outcome, rows: pd.DataFrame) -> dict[str, Any]:
+    present = [str(name) for name in rows["model"].unique()]
+    wanted = work.recipe.evaluation.reference_model
+    model = wanted if wanted in present else present[0]
+    metric = "auroc" if outcome.kind == "binary" else "c_index"
+    truth = rows["y" if outcome.kind == "binary" else "event"].notna()
+    chosen = rows[(rows["model"] == model) & truth]
+    values = [_skill(work, outcome, part, model, metric) for _, part in chosen.groupby("repeat")]
+    found = interval_of(np.mean(values, axis=0))
+    return {"model": model, "metric": metric, "auroc": found.value, "low": found.low, "high": found.high}
+
+
+def _skill(work: _Work, outcome: Outcome, rows: pd.DataFrame, model: str, metric: str) -> Array:
+    """Each repeat was shuffled anew and so has its own truth; patients are drawn alike in all of them."""
+    scorer = _scorer(work, make_panel(outcome, "permuted", rows))
+    return scorer.values_of_all(model, Measure(METRICS.get(metric)))

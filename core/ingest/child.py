@@ -1,0 +1,87 @@
+"""The process in which outside bytes are decoded: bytes on standard input, plain arrays on standard output.
+
+It sets its own limits before it reads a byte, may write no file, and imports only what decoding needs. The answer is
+one line of JSON, then one ``.npy`` block for each array that the line names.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import Refused
+from core.ingest.cells import Cells, parse_cells
+from core.ingest.nifti import decode_nifti
+
+TABLE_NAME = "The table"
+
+
+def main(kind: str, memory_bytes: int, cpu_seconds: int) -> None:
+    """Decodes standard input; the answer goes to standard output.
+
+    Args:
+        kind: ``nifti`` or ``table``.
+        memory_bytes: address space that this process may use.
+        cpu_seconds: processor time that this process may use.
+    """
+    _limit(resource.RLIMIT_AS, memory_bytes)
+    _limit(resource.RLIMIT_CPU, cpu_seconds)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    try:
+        data = sys.stdin.buffer.read()
+        answer, arrays = _nifti(data) if kind == "nifti" else _table(data)
+    except Refused as error:
+        answer, arrays = {"refused": [error.code, error.message, error.do]}, {}
+    except MemoryError:
+        answer, arrays = {"refused": ["TOO_LARGE", "", ""]}, {}
+    _send(sys.stdout.buffer, answer, arrays)
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _nifti(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    read = decode_nifti(data)
+    return {"cautions": list(read.cautions)}, {"voxels": read.volume.voxels, "affine": read.volume.affine}
+
+
+def _table(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    cells = parse_cells(data, TABLE_NAME)
+    texts = [text.encode() for row in cells.rows for text in row]
+    arrays: dict[str, NDArray[np.generic]] = {
+        "lengths": np.array([len(text) for text in texts], np.int64),
+        "text": np.frombuffer(b"".join(texts), np.uint8),
+        "numbers": np.array(cells.numbers, np.int64),
+    }
+    return {"cautions": [], "columns": list(cells.columns), "delimiter": cells.delimiter}, arrays
+
+
+def restore_cells(answer: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cells:
+    """The cells that ``_table`` took apart."""
+    ends = np.cumsum(arrays["lengths"])
+    data = arrays["text"].tobytes()
+    texts = [data[end - length : end].decode() for end, length in zip(ends.tolist(), arrays["lengths"].tolist())]
+    columns = tuple(str(column) for column in answer["columns"])
+    rows = tuple(tuple(texts[at : at + len(columns)]) for at in range(0, len(texts), len(columns)))
+    return Cells(TABLE_NAME, columns, rows, tuple(arrays["numbers"].tolist()), str(answer["delimiter"]))
+
+
+def _send(stream: IO[bytes], answer: dict[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    stream.write(json.dumps({**answer, "arrays": list(arrays)}).encode() + b"\n")
+    for array in arrays.values():
+        np.lib.format.write_array(stream, array, allow_pickle=False)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,140 @@
+"""Running one job: pick what the model may see, fit, predict, and lay out the rows."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.contracts.codebook import Codebook
+from core.contracts.cohort import Cases, Cohort, PreparedImages, target_columns
+from core.contracts.forecast import FitContext, Forecast
+from core.contracts.outcome import Outcome
+from core.errors import OpSightError, TrainingError
+from core.outcomes import PREDICTORS
+from core.storage.results import PREDICTION_COLUMNS
+from core.studies.plan import Job
+
+
+@dataclass(frozen=True)
+class StudyInput:
+    """All that jobs of a study read; it travels to worker processes once.
+
+    ``cases`` holds every field that may predict (and no other column), for all cases; ``targets`` the outcomes.
+    """
+
+    cases: Cases
+    targets: pd.DataFrame
+    outcomes: tuple[Outcome, ...]
+    device: str
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Rows of one finished job and what it cost."""
+
+    key: str
+    rows: pd.DataFrame
+    seconds: float
+    peak_mb: float
+
+
+def study_input(cohort: Cohort, images: PreparedImages | None, device: str) -> StudyInput:
+    """What jobs may read of a cohort: fields known before the operation (and procedure fields, for the variants that ask)."""
+    fields = cohort.codebook.predictors(("record", "anatomy", "procedure"))
+    cases = Cases(
+        table=cohort.table[[field.name for field in fields]],
+        codebook=Codebook(fields),
+        patients=cohort.table["patient_id"].astype(str),
+        images=images,
+    )
+    return StudyInput(cases, cohort.targets, cohort.outcomes, device)
+
+
+def run_job(job: Job, given: StudyInput) -> JobResult:
+    """The predictions of one job.
+
+    Raises:
+        TrainingError: the model could not be fitted; names the job.
+    """
+    started = time.monotonic()
+    outcomes = [outcome for outcome in given.outcomes if outcome.name in job.outcomes]
+    targets = _shuffled(given.targets, outcomes, job) if job.permuted else given.targets
+    try:
+        forecast = _fit_and_predict(job, given, outcomes, targets)
+    except OpSightError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"{job.phrase}: {type(error).__name__}: {error}", do="Leave the model out of the recipe, or report the message."
+        ) from error
+    rows = _rows(job, forecast, outcomes, targets, given.cases.patients)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return JobResult(job.key, rows, time.monotonic() - started, peak_mb)
+
+
+def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], targets: pd.DataFrame) -> Forecast:
+    visible = given.cases.columns(job.blocks)
+    train, test = visible.pick(job.train), visible.pick(job.test)
+    images = given.cases.images if job.uses_images else None
+    train = Cases(train.table, train.codebook, train.patients, targets.loc[list(job.train)], images)
+    test = Cases(test.table, test.codebook, test.patients, None, images)
+    predictor = PREDICTORS.get(job.base_model).make(job.options)
+    context = FitContext(
+        seed=job.seed,
+        device=given.device,
+        tuning_budget=job.tune,
+        inner_folds=int(job.settings.get("inner_folds", 3)),
+        network=job.settings,
+    )
+    predictor.fit(train, outcomes, context)
+    return predictor.predict(test)
+
+
+def _shuffled(targets: pd.DataFrame, outcomes: Sequence[Outcome], job: Job) -> pd.DataFrame:
+    """Outcomes shuffled among all cases of the job: the same shuffle in every fold of a repeat."""
+    rng = np.random.default_rng([job.seed - job.fold, 7])
+    ids = sorted([*job.train, *job.test])
+    shuffled = targets.loc[ids].copy()
+    for outcome in outcomes:
+        for column in target_columns(outcome):
+            known = shuffled[column].notna()
+            shuffled.loc[known, column] = rng.permutation(shuffled.loc[known, column].to_numpy())
+    return shuffled
+
+
+def _rows(job: Job, forecast: Forecast, outcomes: Sequence[Outcome], targets: pd.DataFrame, patients: pd.Series) -> pd.DataFrame:
+    frames = []
+    for outcome in outcomes:
+        known = targets.loc[list(job.test), target_columns(outcome)[0]].notna().to_numpy()
+        ids = np.array(job.test)[known]
+        frame = pd.DataFrame({"case_id": ids, "patient_id": patients.loc[ids].to_numpy()})
+        frame["outcome"], frame["model"], frame["base_model"], frame["inputs"] = (
+            outcome.name,
+            job.model,
+            job.base_model,
+            job.inputs,
+        )
+        frame["split"], frame["repeat"], frame["fold"] = job.split, job.repeat, job.fold
+        frames.append(_with_values(frame, outcome, forecast, targets, known))
+    return pd.concat(frames, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+
+def _with_values(
+    frame: pd.DataFrame, outcome: Outcome, forecast: Forecast, targets: pd.DataFrame, known: np.ndarray
+) -> pd.DataFrame:
+    ids = frame["case_id"].tolist()
+    binary = outcome.kind == "binary"
+    frame["y"] = targets.loc[ids, outcome.name].to_numpy(dtype=float) if binary else np.nan
+    frame["risk"] = forecast.risks.loc[ids, outcome.name].to_numpy(dtype=float) if binary else np.nan
+    frame["days"] = np.nan if binary else targets.loc[ids, f"{outcome.name}_days"].to_numpy(dtype=float)
+    frame["event"] = np.nan if binary else targets.loc[ids, f"{outcome.name}_event"].to_numpy(dtype=float)
+    frame["by_day"] = None
+    if not binary:
+        by_day = forecast.times[outcome.name].by_day[known].astype(np.float32)
+        frame["by_day"] = pd.Series(list(by_day), index=frame.index, dtype=object)
+    return frame

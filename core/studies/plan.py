@@ -1,0 +1,256 @@
+"""From a recipe and a cohort to jobs: one job is one model, fitted once and judged on cases it has not seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.contracts.cohort import Cohort, target_columns
+from core.contracts.forecast import PredictorSpec
+from core.contracts.outcome import Outcome
+from core.contracts.recipe import ModelPart, Recipe
+from core.errors import RecipeError
+from core.outcomes import PREDICTORS
+from core.studies.folds import Fold, folds_digest, make_folds
+
+JOB_VERSION = 1
+PERMUTED = "permuted"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit and its predictions.
+
+    Args:
+        model: slug of the row in the results, variant included; base_model: the plug-in.
+        blocks: blocks of fields that it reads; uses_images: whether it reads pictures.
+        outcomes: slugs that it is fitted for.
+        permuted: outcomes are shuffled among the training and test cases first, to show that nothing leaks.
+    """
+
+    model: str
+    base_model: str
+    inputs: str
+    blocks: tuple[str, ...]
+    uses_images: bool
+    is_network: bool
+    options: Mapping[str, Any]
+    tune: int
+    outcomes: tuple[str, ...]
+    split: str
+    repeat: int
+    fold: int
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    seed: int
+    version: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    permuted: bool = False
+
+    @property
+    def key(self) -> str:
+        """Twenty hex digits over everything that its result depends on besides the data's fingerprint."""
+        plain = {**self.__dict__, "options": dict(self.options), "settings": dict(self.settings), "job_version": JOB_VERSION}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, default=list).encode()).hexdigest()[:20]
+
+    @property
+    def phrase(self) -> str:
+        """What a progress bar says."""
+        where = f"fold {self.fold + 1}, repeat {self.repeat + 1}" if self.split == "internal" else self.split
+        return f"{self.model}: {where}"
+
+    def describe(self) -> dict[str, Any]:
+        """The job as kept beside its part: no case ids."""
+        kept = ("model", "base_model", "inputs", "split", "repeat", "fold", "seed", "tune", "is_network", "permuted")
+        return {**{name: getattr(self, name) for name in kept}, "n_train": len(self.train), "n_test": len(self.test)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a study, in the order they are run.
+
+    Args:
+        models: facts of each row of the leaderboard (keys as in ``StudySummary.info``).
+        skipped: what is not computed and why, sentences.
+        folds_stamp: digest of the cross-validation's folds.
+    """
+
+    jobs: tuple[Job, ...]
+    models: tuple[Mapping[str, Any], ...]
+    skipped: tuple[str, ...]
+    folds_stamp: str
+
+
+def make_plan(recipe: Recipe, cohort: Cohort) -> Plan:
+    """The jobs of a recipe on a cohort.
+
+    Raises:
+        RecipeError: a model needs pictures or masks that the data set does not have.
+        UnknownNameError: no such outcome or model.
+    """
+    outcomes = tuple(cohort.outcome(name) for name in recipe.outcomes)
+    usable, skipped = _usable(cohort, outcomes, recipe.minimum_events)
+    repeats = max(recipe.repeats.table, recipe.repeats.network)
+    folds = make_folds(cohort, outcomes, folds=recipe.folds, repeats=repeats, seed=recipe.seed)
+    jobs: list[Job] = []
+    models: list[Mapping[str, Any]] = []
+    for row in _rows(recipe, cohort, usable):
+        models.append(row.facts())
+        jobs.extend(_jobs_of_row(row, recipe, cohort, folds))
+    if recipe.evaluation.permuted_labels:
+        jobs.extend(_permuted_jobs(recipe, cohort, usable, folds))
+    jobs.sort(key=lambda job: (job.split != "internal", job.repeat, job.is_network))
+    return Plan(tuple(jobs), tuple(models), tuple(skipped), folds_digest(folds))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of the leaderboard: a plug-in in one variant."""
+
+    part: ModelPart
+    spec: PredictorSpec
+    inputs: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def model(self) -> str:
+        return f"{self.spec.name}_with_procedure" if self.inputs == "record_with_procedure" else self.spec.name
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        blocks = [name for name in self.spec.inputs if name != "image"]
+        if self.inputs == "record_with_procedure" and "procedure" not in blocks:
+            blocks.append("procedure")
+        return tuple(blocks)
+
+    def facts(self) -> dict[str, Any]:
+        with_procedure = self.inputs == "record_with_procedure"
+        label = f"{self.spec.label} + procedure" if with_procedure else self.spec.label
+        return {
+            "name": self.model, "base_model": self.spec.name, "label": label, "family": self.spec.family,
+            "inputs": [*self.blocks, *(["image"] if "image" in self.spec.inputs else [])], "with_procedure": with_procedure,
+            "description": self.spec.description, "reference": self.spec.reference, "is_network": self.spec.is_network,
+        }  # fmt: skip
+
+
+def _usable(cohort: Cohort, outcomes: Sequence[Outcome], minimum: int) -> tuple[tuple[Outcome, ...], list[str]]:
+    kept, skipped = [], []
+    targets = cohort.targets.loc[list(cohort.internal)]
+    for outcome in outcomes:
+        values = targets[target_columns(outcome)[-1]].dropna()
+        events, others = int(values.sum()), int((1 - values).sum())
+        if outcome.kind == "binary" and min(events, others) < minimum:
+            skipped.append(
+                f"{outcome.label}: {events} events among {len(values)} eligible patients; at least {minimum} with and "
+                f"{minimum} without are needed to fit anything."
+            )
+        elif outcome.kind == "time_to_event" and events < minimum:
+            skipped.append(f"{outcome.label}: {events} events; at least {minimum} are needed to fit anything.")
+        else:
+            kept.append(outcome)
+    if not kept:
+        raise RecipeError(
+            "No outcome of the recipe has enough events: " + " ".join(skipped), do="Bring more cases, or lower minimum_events."
+        )
+    return tuple(kept), skipped
+
+
+def _rows(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterator[_Row]:
+    has_procedure = bool(cohort.codebook.predictors(("procedure",)))
+    for part in recipe.models:
+        spec = PREDICTORS.get(part.name)
+        _refuse_missing_input(spec, cohort)
+        served = tuple(
+            outcome
+            for outcome in outcomes
+            if outcome.kind in spec.kinds and (not spec.only_outcomes or outcome.name in spec.only_outcomes)
+        )
+        if not served:
+            continue
+        for inputs in recipe.inputs:
+            if inputs == "record" or (spec.variants and "record" in spec.inputs and has_procedure):
+                yield _Row(part, spec, inputs, served)
+
+
+def _refuse_missing_input(spec: PredictorSpec, cohort: Cohort) -> None:
+    if "image" in spec.inputs and cohort.images is None:
+        raise RecipeError(f"{spec.name!r} reads pictures, and {cohort.label} has none.", do="Leave it out of the recipe.")
+    for block in ("anatomy", "procedure"):
+        if block in spec.inputs and not cohort.codebook.predictors((block,)):  # type: ignore[arg-type]
+            raise RecipeError(
+                f"{spec.name!r} reads {block} fields, and {cohort.label} has none.", do="Leave it out of the recipe."
+            )
+
+
+def _jobs_of_row(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold]) -> Iterator[Job]:
+    repeats = recipe.repeats.network if row.spec.is_network else recipe.repeats.table
+    for fold in folds:
+        if fold.repeat < repeats:
+            names = _both_classes(cohort, row.outcomes, fold.train)
+            if names:
+                yield _job(row, recipe, names, "internal", fold.repeat, fold.fold, fold.train, fold.test)
+    for check in cohort.checks if recipe.checks else ():
+        names = _both_classes(cohort, row.outcomes, check.train)
+        if names:
+            yield _job(row, recipe, names, check.name, 0, 0, check.train, check.test)
+
+
+def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome], folds: Sequence[Fold]) -> Iterator[Job]:
+    """The reference model through the same path on shuffled outcomes: what leaks would show as skill."""
+    part = next((part for part in recipe.models if part.name == recipe.evaluation.reference_model), None)
+    if part is None:
+        return
+    spec = PREDICTORS.get(part.name)
+    row = _Row(
+        part, spec, "record", tuple(outcome for outcome in outcomes if outcome.kind == "binary" and "binary" in spec.kinds)
+    )
+    for fold in folds:
+        if row.outcomes and fold.repeat < recipe.repeats.table:
+            names = tuple(outcome.name for outcome in row.outcomes)
+            yield _job(row, recipe, names, PERMUTED, fold.repeat, fold.fold, fold.train, fold.test, permuted=True)
+
+
+def _both_classes(cohort: Cohort, outcomes: Sequence[Outcome], train: Sequence[str]) -> tuple[str, ...]:
+    targets = cohort.targets.loc[list(train)]
+    kept = []
+    for outcome in outcomes:
+        values = targets[target_columns(outcome)[-1]].dropna()
+        if (outcome.kind == "binary" and values.nunique() == 2) or (outcome.kind == "time_to_event" and values.sum() > 0):
+            kept.append(outcome.name)
+    return tuple(kept)
+
+
+def _job(
+    row: _Row,
+    recipe: Recipe,
+    outcomes: tuple[str, ...],
+    split: str,
+    repeat: int,
+    fold: int,
+    train: Sequence[str],
+    test: Sequence[str],
+    permuted: bool = False,
+) -> Job:
+    return Job(
+        model=row.model,
+        base_model=row.spec.name,
+        inputs=row.inputs,
+        blocks=row.blocks,
+        uses_images="image" in row.spec.inputs,
+        is_network=row.spec.is_network,
+        options=row.part.options,
+        tune=row.part.tune,
+        outcomes=outcomes,
+        split=split,
+        repeat=repeat,
+        fold=fold,
+        train=tuple(train),
+        test=tuple(test),
+        seed=recipe.seed + 1000 * repeat + fold,
+        version=row.spec.version,
+        settings={"inner_folds": recipe.inner_folds, **(recipe.network.model_dump(mode="json") if row.spec.is_network else {})},
+        permuted=permuted,
+    )

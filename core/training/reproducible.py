@@ -1,0 +1,26 @@
+"""The same seed gives the same weights, on the same device with the same number of threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def reproducible(seed: int, device: str) -> Iterator[None]:
+    """Seeds torch and asks for deterministic kernels inside the block; gives the caller's state back after it."""
+    on_cuda = device.startswith("cuda")
+    if on_cuda:
+        # cuBLAS reads this when it starts; without it its sums may differ from run to run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if on_cuda else []):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])

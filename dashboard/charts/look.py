@@ -1,0 +1,90 @@
+"""One look for every figure: the template, the colours, and who wears which."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+# Okabe and Ito's colours that keep contrast on white and on near-black; yellow and black do not.
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE: tuple[str, ...] = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+GREY = "#7F8A93"
+SYMBOLS: tuple[str, ...] = ("circle", "square", "diamond", "triangle-up")
+DASHES: tuple[str, ...] = ("solid", "dash", "dot", "dashdot")
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
+TEXT_SIZE = 13
+
+# Models that are compared most often stand far apart; a model that is not listed gets its place from its name.
+KNOWN_PLACES: dict[str, int] = {
+    "logistic_regression": 0,
+    "explainable_boosting": 1,
+    "random_forest": 2,
+    "gradient_boosting": 3,
+    "radiomics_table": 4,
+    "image_3d": 5,
+    "clinical_score": 6,
+    "late_fusion": 8,
+    "joint_fusion": 9,
+    "conditional_fusion": 7,
+    "image_2d": 11,
+    "nephrometry": 10,
+    "cox": 12,
+    "weibull": 13,
+    "boosted_hazard": 14,
+    "time_network": 15,
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a model is drawn on every page: colour, and a symbol and a dash for those who do not see colour."""
+
+    colour: str
+    symbol: str
+    dash: str
+
+
+def mark_of(base_model: str, family: str = "", with_procedure: bool = False) -> Mark:
+    """The mark of a model; references are grey, variants with procedure fields hollow and of the same colour."""
+    if family == "reference":
+        return Mark(GREY, "line-ns-open", "solid")
+    place = KNOWN_PLACES.get(base_model, zlib.crc32(base_model.encode()) % (len(PALETTE) * len(SYMBOLS)))
+    turn = place // len(PALETTE) % len(SYMBOLS)
+    symbol = SYMBOLS[turn] + ("-open" if with_procedure else "")
+    return Mark(PALETTE[place % len(PALETTE)], symbol, DASHES[turn])
+
+
+def tint(colour: str, opacity: float) -> str:
+    """A hex colour made transparent, as Plotly writes it."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": TEXT_SIZE},
+        "colorway": list(PALETTE),
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "xaxis": {"zeroline": False, "gridcolor": "#E3E8EC", "linecolor": "#B8C2CA"},
+        "yaxis": {"zeroline": False, "gridcolor": "#E3E8EC", "linecolor": "#B8C2CA"},
+    }
+)
+
+
+def dress(figure: go.Figure, height: int, *, left: int = 8, top: int = 16, bottom: int = 48, right: int = 16) -> go.Figure:
+    """The figure in the house's look; text and grid colours are left to the page's theme, light or dark."""
+    figure.update_layout(
+        template=TEMPLATE,
+        height=height,
+        margin={"l": left, "r": right, "t": top, "b": bottom},
+        font={"family": FONT, "size": TEXT_SIZE},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0, "xanchor": "left", "font": {"size": TEXT_SIZE}},
+        hoverlabel={"font": {"family": FONT, "size": TEXT_SIZE}},
+        dragmode=False,
+    )
+    figure.update_xaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=8)
+    figure.update_yaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=8)
+    return figure

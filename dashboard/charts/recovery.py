@@ -1,0 +1,91 @@
+"""Recovery: the share of patients at home by day, seen and foretold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.charts.look import BLUE, GREY, dress, mark_of, tint
+from dashboard.charts.wording import percent
+
+HEIGHT = 430
+
+
+def home_by_day(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> go.Figure:
+    """Observed share with its 95 % band in grey, and what each model said on average."""
+    figure = go.Figure()
+    observed = rows.drop_duplicates("day").sort_values("day")
+    figure.add_trace(_ribbon(observed["day"], observed["observed_low"], observed["observed_high"], GREY, 0.22))
+    figure.add_trace(_observed(observed))
+    for _, points in rows.groupby("model", sort=False):
+        figure.add_trace(_predicted(points))
+    days = [day for day in scored_days if day <= rows["day"].max()] if len(rows) else []
+    figure.update_xaxes(title_text="Days after the operation", tickvals=days or None, zeroline=False)
+    figure.update_yaxes(title_text="Share of patients at home", range=[-0.01, 1.02], tickformat=".0%", dtick=0.25, zeroline=False)
+    return dress(figure, HEIGHT, bottom=96)
+
+
+def chance_by_day(chances: Sequence[tuple[int, float, float, float]]) -> go.Figure:
+    """One patient's (or one group's) chance to be home by day, with its band."""
+    table = pd.DataFrame(list(chances), columns=["day", "chance", "low", "high"])
+    figure = go.Figure()
+    figure.add_trace(_ribbon(table["day"], table["low"], table["high"], BLUE, 0.18))
+    figure.add_trace(
+        go.Scatter(
+            x=table["day"],
+            y=table["chance"],
+            mode="lines+markers",
+            line={"color": BLUE, "width": 2.2},
+            marker={"size": 8},
+            showlegend=False,
+            hovertemplate="by day %{x}: %{y:.0%}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title_text="Days after the operation", tickvals=list(table["day"]), zeroline=False)
+    figure.update_yaxes(range=[-0.01, 1.02], tickformat=".0%", dtick=0.25, zeroline=False)
+    return dress(figure, 260)
+
+
+def home_alt(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> str:
+    """What the recovery figure shows, in a sentence."""
+    seen = rows.drop_duplicates("day").set_index("day")["observed"]
+    told = [f"{percent(float(seen[day]))} by day {day}" for day in scored_days if day in seen.index]
+    return f"Share of patients at home: {', '.join(told) or 'by day'}; the band is the 95% interval of what was seen."
+
+
+def _ribbon(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, opacity: float) -> go.Scatter:
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        fillcolor=tint(colour, opacity),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _observed(rows: pd.DataFrame) -> go.Scatter:
+    return go.Scatter(
+        x=rows["day"],
+        y=rows["observed"],
+        mode="lines",
+        name="What was seen",
+        line={"color": GREY, "width": 3},
+        hovertemplate="seen by day %{x}: %{y:.0%}<extra></extra>",
+    )
+
+
+def _predicted(points: pd.DataFrame) -> go.Scatter:
+    first = points.iloc[0]
+    mark = mark_of(first["base_model"], first["family"], first["with_procedure"])
+    return go.Scatter(
+        x=points["day"],
+        y=points["predicted"],
+        mode="lines",
+        name=str(first["label"]),
+        line={"color": mark.colour, "width": 2.2, "dash": mark.dash},
+        hovertemplate=f"<b>{first['label']}</b><br>said by day %{{x}}: %{{y:.0%}}<extra></extra>",
+    )

@@ -1,0 +1,1 @@
+"""Parts of a page that are too long for its view: each draws one section from a summary."""

@@ -1,0 +1,46 @@
+"""Internal beside release and external results."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.charts import rows, transport
+from dashboard.charts.wording import metric_label, plural, with_interval
+from dashboard.panels.choice import View
+from dashboard.widgets import badges, figures
+
+
+def transport_section(view: View) -> None:
+    """Every split beside the others, and what each can and cannot say."""
+    st.subheader("Does it hold on other patients?", anchor=False)
+    table = rows.beside(view.summary, view.outcome_name, view.inputs)
+    table = table[table["family"] != "reference"]
+    splits = [item for item in view.summary.info["splits"] if item["name"] in set(table["split"])]
+    if len(splits) < 2:
+        st.markdown("This study has no second set of patients: how the models do elsewhere is not known.")
+        return
+    for item in splits:
+        _note(item)
+    chart, shown = st.tabs(["Figure", "Table"])
+    with chart:
+        figures.figure(
+            transport.dumbbell(table, view.metric), name=view.file("splits"), alt=transport.dumbbell_alt(table, view.metric)
+        )
+    with shown:
+        wide = table.assign(text=[with_interval(*three) for three in table[["value", "low", "high"]].to_numpy()])
+        wide = wide.pivot(index="label", columns="split_label", values="text").reindex(table["label"].unique())
+        wide = wide[list(dict.fromkeys(table["split_label"]))].reset_index().rename(columns={"label": "Model"})
+        alt = f"{metric_label(view.metric)} of each model on each set of patients"
+        figures.table(wide.fillna(""), name=view.file("splits"), alt=alt, raw=table)
+
+
+def _note(split: dict[str, object]) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if str(split["name"]).startswith("external"):
+            st.badge(badges.EXTERNAL.word, color=badges.EXTERNAL.colour, help=badges.EXTERNAL.meaning)
+        st.markdown(f"**{split.get('label', split['name'])}** ({_sizes(split)}): {split.get('note', '')}")
+
+
+def _sizes(split: dict[str, object]) -> str:
+    trained, judged = int(str(split.get("n_train") or 0)), int(str(split.get("n_test") or 0))
+    return f"learned from {plural(trained, 'patient')}, judged on {judged:,}"

@@ -1,0 +1,136 @@
+"""Overview: what this is, which studies there are, and what each found in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.errors import OpSightError
+from core.storage.summaries import StudyPlace, StudySummary
+from dashboard.charts.wording import events, percent, plural
+from dashboard.widgets import badges, folds, state, store, trouble
+from dashboard.widgets.pages import PageSpec, link
+from dashboard.widgets.sidebar import title_of
+
+LEAD = (
+    "OpSight answers two questions before an operation, from the preoperative scan and the record: "
+    "**which model can we trust, on whom, and how far?** and **what may this patient expect?**"
+)
+RULES = (
+    "Every number carries its interval and the number of patients behind it. Where the patients are too few, words stand in "
+    "place of a number.",
+    "A model is judged only on patients it never learned from; a patient is never on both sides.",
+    "SIMULATED means that the project made the patients up, to check itself against a known truth.",
+)
+
+
+def render() -> None:
+    """The page."""
+    st.title("OpSight", anchor=False)
+    st.markdown(LEAD)
+    places = store.studies()
+    if not places:
+        _empty()
+        return
+    st.header(plural(len(places), "study", "studies"), anchor=False)
+    for place in _ordered(places):
+        try:
+            _study(place, store.summary(place))
+        except OpSightError as error:
+            trouble.show(error)
+    folds.how_to_read(RULES)
+
+
+def _empty() -> None:
+    folds.nothing_yet(
+        "There is no study on this machine yet.",
+        "This command makes a simulated cohort, trains and judges models on it, and opens this page again (a few minutes):",
+        "make demo",
+    )
+    st.markdown("Or run one study by itself:")
+    st.code("python -m core study run core/recipes/phantom.yaml --profile quick", language="bash")
+
+
+def _ordered(places: tuple[StudyPlace, ...]) -> list[StudyPlace]:
+    """Real studies first; what cannot be read comes last."""
+
+    def rank(place: StudyPlace) -> tuple[int, str]:
+        try:
+            return int(bool(store.summary(place).info["dataset"].get("simulated"))), place.name
+        except OpSightError:
+            return 2, place.name
+
+    return sorted(places, key=rank)
+
+
+def _study(place: StudyPlace, summary: StudySummary) -> None:
+    info = summary.info
+    with st.container(border=True):
+        st.subheader(title_of(place), anchor=False)
+        badges.row(badges.of_study(bool(info["dataset"].get("simulated")), place.published))
+        st.caption(_facts(info))
+        if info.get("question"):
+            st.markdown(f"*{info['question']}*")
+        for outcome in info["outcomes"]:
+            _outcome(place, info, outcome)
+        _provenance(info)
+
+
+def _facts(info: Mapping[str, Any]) -> str:
+    dataset = info["dataset"]
+    return " · ".join(
+        (
+            str(dataset["label"]),
+            plural(int(dataset["n_patients"]), "patient"),
+            plural(len(info["outcomes"]), "outcome"),
+            plural(len({model.get("base_model", model["name"]) for model in info["models"]}), "model"),
+        )
+    )
+
+
+def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+    name, finding, count = st.columns([2.4, 6, 1.9], gap="medium", vertical_alignment="top")
+    with name:
+        link("outcome_models", str(outcome["label"]), {state.STUDY: place.name, state.OUTCOME: str(outcome["name"])})
+    with finding:
+        st.markdown(str(info.get("headlines", {}).get(outcome["name"]) or "No finding was written for this outcome."))
+    with count:
+        st.caption(_count(outcome, int(info.get("min_cell", 10))))
+        if not outcome.get("enough", True):
+            badges.row((badges.TOO_FEW_EVENTS,))
+
+
+def _count(outcome: Mapping[str, Any], min_cell: int) -> str:
+    if outcome["kind"] == "time_to_event":
+        return plural(int(outcome["n"]), "patient")
+    seen = events(outcome.get("n_events"), min_cell)
+    rate = f" ({percent(outcome['rate'])})" if outcome.get("rate") is not None else ""
+    return f"{seen} of {outcome['n']:,} patients{rate}"
+
+
+def _provenance(info: Mapping[str, Any]) -> None:
+    dataset = info["dataset"]
+    with st.expander("Where this comes from"):
+        facts = {
+            "Run": info.get("run_id", ""),
+            "Made on": str(info.get("created", ""))[:10],
+            "Masks": dataset.get("mask_origin", ""),
+            "Licence of the data": dataset.get("licence", ""),
+            "Cite as": dataset.get("citation", ""),
+            **{str(key).replace("_", " ").capitalize(): value for key, value in _short(info.get("provenance", {})).items()},
+        }
+        for key, value in facts.items():
+            if value:
+                st.markdown(f"**{key}:** {value}")
+        for note in dataset.get("notes", ()):
+            st.markdown(f"- {note}")
+
+
+def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of the provenance that fit a line; the rest stays in the study's files."""
+    return {key: value for key, value in provenance.items() if isinstance(value, (str, int, float)) and len(str(value)) <= 80}
+
+
+PLUGINS = (PageSpec("overview", "Overview", "Studies", 0, "overview", render),)

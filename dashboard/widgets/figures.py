@@ -1,0 +1,47 @@
+"""A figure, the same as a table, and both to take away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+MODEBAR: dict[str, Any] = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "scrollZoom": False,
+    "modeBarButtons": [["toImage"]],
+}
+
+
+def figure(drawing: Any, *, name: str, alt: str) -> None:
+    """A Plotly figure with its finding in words below; the camera in its corner saves it as SVG."""
+    config = {**MODEBAR, "toImageButtonOptions": {"format": "svg", "filename": name, "scale": 1}}
+    st.plotly_chart(drawing, width="stretch", theme="streamlit", config=config, key=f"figure_{name}", alt=alt)
+    st.caption(alt)
+
+
+def table(shown: pd.DataFrame, *, name: str, alt: str, raw: pd.DataFrame | None = None, config: Any = None) -> None:
+    """A sortable table and its download as CSV; ``raw`` holds the unrounded numbers where they differ."""
+    st.dataframe(
+        shown, hide_index=True, width="stretch", height=_height(len(shown)), column_config=config, key=f"table_{name}", alt=alt
+    )
+    download(shown if raw is None else raw, name)
+
+
+def download(rows: pd.DataFrame, name: str) -> None:
+    """A button that saves rows as CSV."""
+    st.download_button(
+        "Download as CSV",
+        data=rows.to_csv(index=False).encode("utf-8-sig"),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"csv_{name}",
+        on_click="ignore",
+        type="tertiary",
+    )
+
+
+def _height(rows: int) -> int:
+    return 35 * (min(rows, 16) + 1) + 3
