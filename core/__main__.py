@@ -360,7 +360,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
     for item in given:
         if "=" not in item:
             raise InputError(f"--option was given {item!r}.", do="Write it as key=value.")
-    return dict(item.split("=", 1) for item in given)  # type: ignore[misc]
+    return dict(item.split("=", 1) for item in given)
 
 
 def _load_options(name: str, data: Path | None, options: dict[str, str], say: Callable[[str, float], None]) -> LoadOptions:
@@ -390,12 +390,13 @@ def _bars() -> Iterator[Any]:
         tasks: dict[str, TaskID] = {}
 
         def say(phrase: str, share: float) -> None:
-            task = tasks.setdefault("stage", bars.add_task(phrase, total=1.0)) if "stage" not in tasks else tasks["stage"]
-            bars.update(task, description=phrase, completed=share, visible=share < 1.0)
+            if "stage" not in tasks:
+                tasks["stage"] = bars.add_task(phrase, total=1.0)
+            bars.update(tasks["stage"], description=phrase, completed=share, visible=share < 1.0)
 
         def jobs(done: float, total: float, phrase: str) -> None:
             if "jobs" not in tasks:
-                tasks["jobs"] = bars.add_task(phrase, total=total, completed=done)
+                tasks["jobs"] = bars.add_task(phrase, total=total)
             bars.update(tasks["jobs"], description=phrase, completed=done)
 
         yield Watcher(say=say, jobs=jobs)

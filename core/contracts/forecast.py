@@ -149,6 +149,7 @@ class PredictorSpec:
         version: raised when its results change; part of a job's key.
         variants: whether the study may run it with procedure fields too.
         restore: the predictor from what it exported, or None where it cannot be bundled.
+        optional_inputs: those of ``inputs`` that it can do without where the data set has none.
     """
 
     name: str
@@ -164,3 +165,4 @@ class PredictorSpec:
     version: int = 1
     variants: bool = True
     restore: Callable[[Artifact], Predictor] | None = None
+    optional_inputs: tuple[Input, ...] = ()

@@ -49,6 +49,14 @@ def make_folds(cohort: Cohort, outcomes: Sequence[Outcome], *, folds: int, repea
     return tuple(made)
 
 
+def shuffle_targets(targets: pd.DataFrame, ids: Sequence[str], seed: int) -> pd.DataFrame:
+    """The targets with whole rows shuffled among ``ids``: outcomes no longer belong to their patients."""
+    order = sorted(ids)
+    shuffled = targets.loc[order].copy()
+    shuffled[:] = targets.loc[np.random.default_rng([seed, 7]).permutation(order)].to_numpy()
+    return shuffled
+
+
 def folds_digest(folds: Sequence[Fold]) -> str:
     """Sixteen hex digits over every fold's test cases: the stamp of a split."""
     text = "\n".join(f"{item.repeat}/{item.fold}:{','.join(sorted(item.test))}" for item in folds)

@@ -17,6 +17,7 @@ from core.contracts.outcome import Outcome
 from core.errors import OpSightError, TrainingError
 from core.outcomes import PREDICTORS
 from core.storage.results import PREDICTION_COLUMNS
+from core.studies.folds import shuffle_targets
 from core.studies.plan import Job
 
 
@@ -63,7 +64,9 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
     """
     started = time.monotonic()
     outcomes = [outcome for outcome in given.outcomes if outcome.name in job.outcomes]
-    targets = _shuffled(given.targets, outcomes, job) if job.permuted else given.targets
+    targets = given.targets
+    if job.shuffle_seed is not None:
+        targets = shuffle_targets(targets, [*job.train, *job.test], job.shuffle_seed)
     try:
         forecast = _fit_and_predict(job, given, outcomes, targets)
     except OpSightError:
@@ -93,18 +96,6 @@ def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], t
     )
     predictor.fit(train, outcomes, context)
     return predictor.predict(test)
-
-
-def _shuffled(targets: pd.DataFrame, outcomes: Sequence[Outcome], job: Job) -> pd.DataFrame:
-    """Outcomes shuffled among all cases of the job: the same shuffle in every fold of a repeat."""
-    rng = np.random.default_rng([job.seed - job.fold, 7])
-    ids = sorted([*job.train, *job.test])
-    shuffled = targets.loc[ids].copy()
-    for outcome in outcomes:
-        for column in target_columns(outcome):
-            known = shuffled[column].notna()
-            shuffled.loc[known, column] = rng.permutation(shuffled.loc[known, column].to_numpy())
-    return shuffled
 
 
 def _rows(job: Job, forecast: Forecast, outcomes: Sequence[Outcome], targets: pd.DataFrame, patients: pd.Series) -> pd.DataFrame:

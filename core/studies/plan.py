@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.contracts.cohort import Cohort, target_columns
@@ -14,7 +14,7 @@ from core.contracts.outcome import Outcome
 from core.contracts.recipe import ModelPart, Recipe
 from core.errors import RecipeError
 from core.outcomes import PREDICTORS
-from core.studies.folds import Fold, folds_digest, make_folds
+from core.studies.folds import Fold, folds_digest, make_folds, shuffle_targets
 
 JOB_VERSION = 1
 PERMUTED = "permuted"
@@ -28,7 +28,7 @@ class Job:
         model: slug of the row in the results, variant included; base_model: the plug-in.
         blocks: blocks of fields that it reads; uses_images: whether it reads pictures.
         outcomes: slugs that it is fitted for.
-        permuted: outcomes are shuffled among the training and test cases first, to show that nothing leaks.
+        shuffle_seed: where given, outcomes are shuffled among the training and test cases first, to show that nothing leaks.
     """
 
     model: str
@@ -48,7 +48,7 @@ class Job:
     seed: int
     version: int
     settings: Mapping[str, Any] = field(default_factory=dict)
-    permuted: bool = False
+    shuffle_seed: int | None = None
 
     @property
     def key(self) -> str:
@@ -64,7 +64,7 @@ class Job:
 
     def describe(self) -> dict[str, Any]:
         """The job as kept beside its part: no case ids."""
-        kept = ("model", "base_model", "inputs", "split", "repeat", "fold", "seed", "tune", "is_network", "permuted")
+        kept = ("model", "base_model", "inputs", "split", "repeat", "fold", "seed", "tune", "is_network")
         return {**{name: getattr(self, name) for name in kept}, "n_train": len(self.train), "n_test": len(self.test)}
 
 
@@ -101,7 +101,7 @@ def make_plan(recipe: Recipe, cohort: Cohort) -> Plan:
         models.append(row.facts())
         jobs.extend(_jobs_of_row(row, recipe, cohort, folds))
     if recipe.evaluation.permuted_labels:
-        jobs.extend(_permuted_jobs(recipe, cohort, usable, folds))
+        jobs.extend(_permuted_jobs(recipe, cohort, usable))
     jobs.sort(key=lambda job: (job.split != "internal", job.repeat, job.is_network))
     return Plan(tuple(jobs), tuple(models), tuple(skipped), folds_digest(folds))
 
@@ -179,7 +179,7 @@ def _refuse_missing_input(spec: PredictorSpec, cohort: Cohort) -> None:
     if "image" in spec.inputs and cohort.images is None:
         raise RecipeError(f"{spec.name!r} reads pictures, and {cohort.label} has none.", do="Leave it out of the recipe.")
     for block in ("anatomy", "procedure"):
-        if block in spec.inputs and not cohort.codebook.predictors((block,)):  # type: ignore[arg-type]
+        if block in set(spec.inputs) - set(spec.optional_inputs) and not cohort.codebook.predictors((block,)):
             raise RecipeError(
                 f"{spec.name!r} reads {block} fields, and {cohort.label} has none.", do="Leave it out of the recipe."
             )
@@ -198,8 +198,12 @@ def _jobs_of_row(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold
             yield _job(row, recipe, names, check.name, 0, 0, check.train, check.test)
 
 
-def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome], folds: Sequence[Fold]) -> Iterator[Job]:
-    """The reference model through the same path on shuffled outcomes: what leaks would show as skill."""
+def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterator[Job]:
+    """The reference model through the same path on shuffled outcomes: what leaks would show as skill.
+
+    Folds are stratified again by the shuffled outcomes: with the old folds a training part rich in events would leave a
+    test part poor in them, and an AUROC pooled over folds would fall below 0.5 by that alone.
+    """
     part = next((part for part in recipe.models if part.name == recipe.evaluation.reference_model), None)
     if part is None:
         return
@@ -207,10 +211,12 @@ def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome], 
     row = _Row(
         part, spec, "record", tuple(outcome for outcome in outcomes if outcome.kind == "binary" and "binary" in spec.kinds)
     )
-    for fold in folds:
-        if row.outcomes and fold.repeat < recipe.repeats.table:
-            names = tuple(outcome.name for outcome in row.outcomes)
-            yield _job(row, recipe, names, PERMUTED, fold.repeat, fold.fold, fold.train, fold.test, permuted=True)
+    for repeat in range(recipe.repeats.table if row.outcomes else 0):
+        seed = recipe.seed + repeat
+        shuffled = replace(cohort, targets=shuffle_targets(cohort.targets, cohort.internal, seed).reindex(cohort.targets.index))
+        for fold in make_folds(shuffled, row.outcomes, folds=recipe.folds, repeats=1, seed=seed):
+            names = _both_classes(shuffled, row.outcomes, fold.train)
+            yield _job(row, recipe, names, PERMUTED, repeat, fold.fold, fold.train, fold.test, shuffle_seed=seed)
 
 
 def _both_classes(cohort: Cohort, outcomes: Sequence[Outcome], train: Sequence[str]) -> tuple[str, ...]:
@@ -232,7 +238,7 @@ def _job(
     fold: int,
     train: Sequence[str],
     test: Sequence[str],
-    permuted: bool = False,
+    shuffle_seed: int | None = None,
 ) -> Job:
     return Job(
         model=row.model,
@@ -252,5 +258,5 @@ def _job(
         seed=recipe.seed + 1000 * repeat + fold,
         version=row.spec.version,
         settings={"inner_folds": recipe.inner_folds, **(recipe.network.model_dump(mode="json") if row.spec.is_network else {})},
-        permuted=permuted,
+        shuffle_seed=shuffle_seed,
     )

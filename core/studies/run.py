@@ -183,7 +183,7 @@ def cost_table(store: RunStore, keys: list[str]) -> pd.DataFrame:
     rows = [
         {"model": info.job["model"], "seconds": info.seconds, "peak_mb": info.peak_mb}
         for info in store.infos()
-        if info.key in wanted and not info.job["permuted"]
+        if info.key in wanted and info.job["split"] != PERMUTED
     ]
     grouped = pd.DataFrame(rows, columns=["model", "seconds", "peak_mb"]).groupby("model", sort=False)
     table = grouped.agg(fits=("seconds", "size"), seconds_total=("seconds", "sum"), peak_mb=("peak_mb", "max")).reset_index()

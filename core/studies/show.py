@@ -43,7 +43,8 @@ def describe_cohort(cohort: Cohort) -> str:
     """Patients, fields, outcomes and notes of a cohort, as text."""
     lines = [
         f"{cohort.table['patient_id'].nunique()} patients, {len(cohort.table)} cases, {len(cohort.internal)} of them internal.",
-        ", ".join(f"{len(cohort.codebook.predictors((block,)))} {block} fields" for block in ("record", "procedure", "anatomy")) + ".",
+        ", ".join(f"{len(cohort.codebook.predictors((block,)))} {block} fields" for block in ("record", "procedure", "anatomy"))
+        + ".",
     ]
     for outcome in cohort.outcomes:
         values = cohort.targets.loc[list(cohort.internal), target_columns(outcome)[-1]].dropna()
