@@ -90,6 +90,7 @@ class Recipe(_Part):
 
     ``name`` names the published study. ``inputs`` lists the variants every model is run in: ``record`` uses what is
     known before the operation; ``record_with_procedure`` adds the fields that record what was performed.
+    ``predictors`` names the record's fields that models may use; without it, all that are known before the operation.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,60}$")
@@ -99,6 +100,7 @@ class Recipe(_Part):
     outcomes: tuple[str, ...] = Field(min_length=1)
     models: tuple[ModelPart, ...] = Field(min_length=1)
     inputs: tuple[Literal["record", "record_with_procedure"], ...] = ("record",)
+    predictors: tuple[str, ...] = ()
     folds: int = Field(5, ge=2, le=20)
     repeats: RepeatsPart = RepeatsPart()
     inner_folds: int = Field(3, ge=2, le=10)

@@ -25,17 +25,18 @@ class Event:
 
 
 EVENTS: dict[str, Event] = {
-    "complication": Event("have a complication", "A complication is any problem caused by the operation."),
+    "complication": Event("have a complication", "A complication is any problem that comes from the surgery."),
     "major_complication": Event("have serious complications", "Serious means one more procedure, intensive care or death."),
     "success": Event("have full success", "Full success means that all its parts went well."),
     "recovery": Event("be home", "Home means out of hospital."),
-    "long_stay": Event("stay in hospital 5 days or more", has_window=False),
-    "readmission": Event("be back in hospital", "Back means staying in hospital again after going home."),
+    "long_stay": Event("stay 5 days or more", "Days means days in hospital.", has_window=False),
+    "readmission": Event("return to hospital", "Return means to stay in hospital again after going home."),
     "kidney_function_loss": Event("lose kidney function", "Lost means that the kidneys filter much less blood than before."),
     "icu_stay": Event("need intensive care"),
     "in_hospital_death": Event("die in hospital"),
 }
-OTHER_EVENT = 'have this: "{label}"'
+OTHER_EVENT = "have this outcome"
+OTHER_MEANING = "The outcome here is: {label}."
 
 LIKE_YOU = "people like you"
 LIKE_YOU_SHORT = "like you"
@@ -67,10 +68,10 @@ NOT_REACHED = "Fewer than {tenths} of 10 {people} will {event} by day {day}."
 DAY_RANGE = "That day could lie between day {low} and day {high}."
 DAY_RANGE_OPEN = "That day could be day {low} or later."
 
-SIMULATED = "A computer made these people up. The numbers are not for real care."
-FILLED_IN = "Not given, so the model used a usual value: {fields}."
-FEW_LIKE_THIS = "Few people in the data had this answer: {fields}."
-NOT_USED = "The model does not use: {fields}."
+SIMULATED = ("A computer made these people up.", "The numbers are not for real care.")
+DONE_WITHOUT = "The model had to do without this: {field}."
+FEW_LIKE_THIS = "Few people in the data had this: {field}."
+NOT_USED = "The model does not use this: {field}."
 
 NO_NUMBER_TITLE = "{label}: no number"
 NO_NUMBER = "We do not give you a number here."
@@ -89,7 +90,7 @@ SILENCES: dict[str, Silence] = {
     "MISSING": Silence("Some facts that the model needs are missing.", "Your team can add them and try again."),
     "RANGE": Silence("Your record differs from those the model learned from.", "Your team can check the values with you."),
     "CATEGORY": Silence("One answer is not one that the model knows.", "Your team can check that answer."),
-    "UNIT_SUSPECT": Silence("One value may be written in another unit.", "Your team can check the unit and try again."),
+    "UNIT_SUSPECT": Silence("One value may be in another unit.", "Your team can check the unit and try again."),
     "CONFLICT": Silence("Two facts in the record do not fit together.", "Your team can check both of them."),
     "WIDE": Silence("The model is too unsure to give you a useful number.", "It would need to learn from more people."),
     "OUTPUT": Silence("The model gave no answer that we can use.", "Your team can talk with you without it."),

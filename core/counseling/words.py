@@ -88,8 +88,8 @@ class _Told:
 
     @property
     def event(self) -> english.Event:
-        plain = english.OTHER_EVENT.format(label=self.statement.label)
-        return english.EVENTS.get(self.statement.outcome, english.Event(plain))
+        other = english.Event(english.OTHER_EVENT, english.OTHER_MEANING.format(label=self.statement.label))
+        return english.EVENTS.get(self.statement.outcome, other)
 
     @property
     def window(self) -> str:

@@ -15,7 +15,6 @@ Array = NDArray[np.float64]
 Point = tuple[float, float, float]
 
 SINUS_RADII = (15.0, 10.0, 24.0)
-CONTACT_SCALE_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,10 @@ class Tube:
     points: tuple[Point, ...]
     radius: float
 
-    def samples(self) -> Array:
-        """Points along the line, 1 to 2 mm apart."""
-        corners = np.array(self.points)
-        parts = []
-        for start, end in zip(corners[:-1], corners[1:], strict=True):
-            count = int(np.linalg.norm(end - start) / 1.5) + 2
-            parts.append(start + np.linspace(0, 1, count)[:, None] * (end - start))
-        return np.vstack(parts)
+    @property
+    def pieces(self) -> list[tuple[Point, Point, float]]:
+        """Start, end and radius of each straight piece."""
+        return [(start, end, self.radius) for start, end in zip(self.points[:-1], self.points[1:], strict=True)]
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,12 @@ class Body:
     def tumour_to_vessel_mm(self) -> float:
         """Gap between tumour and nearest vessel wall; 0 in contact."""
         centre = np.array(self.tumour.centre)
-        gaps = [np.linalg.norm(tube.samples() - centre, axis=1).min() - tube.radius for tube in self.vessels]
-        return float(max(0.0, min(gaps) - self.tumour.radius))
+        pieces = [piece for tube in self.vessels for piece in tube.pieces]
+        starts, ends = (np.array([piece[end] for piece in pieces]) for end in (0, 1))
+        ways, there = ends - starts, centre - starts
+        along = np.minimum(1.0, np.maximum(0.0, (there * ways).sum(axis=1) / (ways**2).sum(axis=1)))
+        apart = np.sqrt(((there - along[:, None] * ways) ** 2).sum(axis=1))
+        return max(0.0, float((apart - [piece[2] for piece in pieces]).min()) - self.tumour.radius)
 
     @property
     def tumour_inside_share(self) -> float:
@@ -145,12 +144,12 @@ def draw_body(build: Build, rng: np.random.Generator) -> Body:
     """One patient's inside, drawn around the person's build."""
     half_depth = float(np.clip(88 + 2.0 * (build.bmi - 27) + rng.normal(0, 4), 74, 114))
     fat = float(np.clip(9 + 1.0 * (build.bmi - 24) + (4 if build.female else 0) + rng.normal(0, 2), 5, 28))
-    spine_y = -half_depth + 0.7 * fat + 46
+    spine_y = -half_depth + 0.8 * fat + 57
     affected = _draw_kidney(build.side, 1.0, build, spine_y, rng)
     other = _draw_kidney(-build.side, build.other_scale, build, spine_y, rng)
     tumour = _draw_tumour(affected, build.tumour_mm / 2, rng)
     return Body(
-        half_width=float(np.clip(128 + 2.3 * (build.bmi - 27) + rng.normal(0, 5), 110, 158)),
+        half_width=float(np.clip(134 + 2.3 * (build.bmi - 27) + rng.normal(0, 5), 120, 160)),
         half_depth=half_depth,
         fat=fat,
         spine_y=spine_y,
@@ -170,11 +169,15 @@ def _draw_kidney(side: int, scale: float, build: Build, spine_y: float, rng: np.
 
 
 def _draw_tumour(organ: Kidney, radius: float, rng: np.random.Generator) -> Ball:
-    """A ball somewhere on or in the organ; a larger one lies further out, since it grows outwards."""
-    way = rng.normal(size=3) * np.array([1.0, 1.0, 0.75])
+    """A ball on or in the organ, always reaching into it; three in four grow on the side away from the midline."""
+    way = rng.normal(size=3) * np.array([1.0, 1.0, 1.1])
+    if rng.random() < 0.5:
+        way[0] = organ.side * abs(way[0])
     way /= np.linalg.norm(way)
-    depth = rng.uniform(0.30, 1.0) + 0.006 * max(0.0, radius - 15)
-    x, y, z = np.array(organ.centre) + depth * way * np.array(organ.radii)
+    surface = way * np.array(organ.radii)
+    reach = float(np.linalg.norm(surface))
+    inwards = min(0.75 * reach, rng.uniform(-0.55, 1.25) * radius + abs(rng.normal(0, 3.0)))
+    x, y, z = np.array(organ.centre) + surface * (1 - inwards / reach)
     return Ball((float(x - organ.side * organ.tilt * (z - organ.centre[2])), float(y), float(z)), radius)
 
 
@@ -204,6 +207,6 @@ def _branches(organ: Kidney) -> tuple[Tube, ...]:
     side = organ.side
     gate = (x - side * 7, y + 3, z)
     start = (17.0 if side > 0 else -9.0, y + 14, z + 8)
-    main = Tube((start, (0.5 * (start[0] + gate[0]), y + 11, z + 5), gate), 4.8)
-    ends = ((x + side * 6, y, z + 22), (x + side * 11, y - 2, z), (x + side * 6, y, z - 22))
-    return (main, *(Tube((gate, end), 3.4) for end in ends))
+    main = Tube((start, (0.5 * (start[0] + gate[0]), y + 11, z + 5), gate), 4.5)
+    ends = ((x + side * 4, y, z + 17), (x + side * 8, y - 2, z), (x + side * 4, y, z - 17))
+    return (main, *(Tube((gate, end), 3.0) for end in ends))

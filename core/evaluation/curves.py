@@ -11,10 +11,13 @@ import numpy as np
 from core.contracts.metric import Array, Sample
 from core.evaluation.bootstrap import LEVEL
 from core.evaluation.scoring import Scorer
+from core.metrics.weighting import running_sums
 
 RATE_GRID = np.round(np.linspace(0, 1, 51), 2)
 RECALL_GRID = RATE_GRID[1:]
 RISK_GRID = np.round(np.linspace(0, 1, 101), 2)
+MOST_REPLICATES = 400
+"""Bands are drawn from the first of the shared draws; more would not be seen."""
 SPAN = 0.75
 NARROWEST = 0.02
 CENTRAL = (0.025, 0.975)
@@ -50,14 +53,15 @@ def _points(scorer: Scorer, model: str, kind: str, grid: Array, curve: Curve) ->
 
 
 def _mean_over_repeats(scorer: Scorer, model: str, curve: Curve, points: int) -> Array:
-    """Shape (points, replicates + 1)."""
+    """Shape (points, replicates used + 1)."""
     answers, everyone = scorer.panel.answers[model], scorer.everyone
-    total = np.zeros((points, everyone.weights.shape[1]))
+    drawn = everyone.weights[:, : MOST_REPLICATES + 1]
+    total = np.zeros((points, drawn.shape[1]))
     for repeat in range(answers.repeats):
         said = answers.said[repeat]
         whole = bool(said.all())
         cases = everyone.cases if whole else everyone.cases[said]
-        weights = everyone.weights if whole else everyone.weights[said]
+        weights = drawn if whole else drawn[said]
         total += curve(scorer.panel.sample(model, repeat, cases), weights.T)
     return total / answers.repeats
 
@@ -87,12 +91,12 @@ def _steps(sample: Sample, weights: Array) -> _Steps:
     downwards = np.argsort(-sample.order, kind="stable")
     ranked = sample.order[downwards]
     ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
-    by_case = weights[:, downwards]
-    event = sample.y[downwards]
-    start = np.zeros((len(weights), 1))
-    events = np.cumsum(by_case * event, axis=1)[:, ends]
-    others = np.cumsum(by_case * (1 - event), axis=1)[:, ends]
-    return _Steps(np.hstack((start, events)), np.hstack((start, others)))
+    by_case = weights.T[downwards]
+    event = sample.y[downwards, None]
+    # Row 0 of the sums stands before the first case, so the end of a run of equal risks is one further down.
+    at = np.append(0, ends + 1)
+    events, others = running_sums(by_case * event)[at], running_sums(by_case * (1 - event))[at]
+    return _Steps(np.ascontiguousarray(events.T), np.ascontiguousarray(others.T))
 
 
 def roc(sample: Sample, weights: Array) -> Array:

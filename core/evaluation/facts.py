@@ -29,6 +29,7 @@ def dataset_facts(cohort: Cohort) -> dict[str, Any]:
         "n_cases": len(cohort.table),
         "n_patients": int(cohort.table["patient_id"].nunique()),
         "mask_origin": cohort.images.mask_origin if cohort.images is not None else "",
+        "breakdowns": _breakdowns(cohort, ""),
     }
 
 
@@ -48,29 +49,30 @@ def outcome_facts(cohort: Cohort, outcome: Outcome, recipe: Recipe) -> dict[str,
         "enough": min(n_events, n - n_events) >= FEWEST_EVENTS if binary else n_events >= FEWEST_EVENTS,
         "threshold": stated_threshold(rate, recipe.evaluation.thresholds.get(outcome.name)) if binary else None,
         "threshold_from": ("recipe" if outcome.name in recipe.evaluation.thresholds else "event rate") if binary else "",
-        "breakdowns": [_plain_table(title, table) for title, table in cohort.breakdowns.items() if _about(title, outcome)],
+        "breakdowns": _breakdowns(cohort, outcome.name),
     }
 
 
-def _about(title: str, outcome: Outcome) -> bool:
-    """Whether a breakdown's title begins with the outcome's name or label."""
-    return title.casefold().startswith((outcome.name.casefold(), outcome.label.casefold()))
-
-
-def loose_breakdowns(cohort: Cohort, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Breakdowns whose title names no outcome of the study."""
-    return [
-        _plain_table(title, table)
-        for title, table in cohort.breakdowns.items()
-        if not any(_about(title, outcome) for outcome in (*outcomes, *cohort.outcomes))
+def _owner(title: str, cohort: Cohort) -> str:
+    """The outcome that a breakdown's title names: the longest name or label found in it; empty where none is."""
+    told = title.casefold()
+    found = [
+        (len(word), outcome.name)
+        for outcome in cohort.outcomes
+        for word in (outcome.name.casefold(), outcome.name.replace("_", " ").casefold(), outcome.label.casefold())
+        if word in told
     ]
+    return max(found)[1] if found else ""
+
+
+def _breakdowns(cohort: Cohort, owner: str) -> list[dict[str, Any]]:
+    return [_plain_table(title, table) for title, table in cohort.breakdowns.items() if _owner(title, cohort) == owner]
 
 
 def _plain_table(title: str, table: pd.DataFrame) -> dict[str, Any]:
     # What names a row is text, so that it is never taken for a count.
-    named = table if isinstance(table.index, pd.RangeIndex) else table.rename(index=str).reset_index()
-    rows = [[_plain(value) for value in row] for row in named.itertuples(index=False)]
-    return {"title": title, "columns": [str(column) for column in named.columns], "rows": rows}
+    named = table if isinstance(table.index, pd.RangeIndex) else table.rename(index=str).reset_index(names=table.index.name or "")
+    return {"title": title, "rows": [{str(key): _plain(value) for key, value in row.items()} for row in named.to_dict("records")]}
 
 
 def _plain(value: object) -> object:

@@ -7,7 +7,6 @@ seen that were better than the base rate's, beyond chance, on the same patients 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -100,7 +99,7 @@ def judge(predictions: pd.DataFrame, *, outcome: Outcome, model: str, seed: int,
     """
     rows = predictions[(predictions["split"] == "internal") & (predictions["outcome"] == outcome.name)]
     mine, base = _rows_of(rows, model), _rows_of(rows, BASE_RATE)
-    pairs = mine.merge(base, on=KEYS, suffixes=("", "_base"), validate="one_to_one")
+    pairs = mine.merge(base, on=KEYS, suffixes=("", "_base"), validate="one_to_one").sort_values(KEYS, ignore_index=True)
     if len(pairs) < len(mine):
         raise DataError(
             f"{len(mine) - len(pairs)} rows of {model!r} have no row of {BASE_RATE!r} beside them.",
@@ -131,10 +130,7 @@ def _gains(pairs: pd.DataFrame, outcome: Outcome, seed: int, bootstrap: int) -> 
     patients = pairs["patient_id"].astype(str)
     codes, names = pd.factorize(patients, sort=True)
     weights = case_weights(np.arange(len(names)), bootstrap, patient_seed(seed, list(names)))
-    by_repeat = [
-        _gain(part, outcome, weights[codes[part.index]].T)
-        for _, part in pairs.reset_index(drop=True).groupby("repeat", sort=True)
-    ]
+    by_repeat = [_gain(part, outcome, weights[codes[part.index]].T) for _, part in pairs.groupby("repeat", sort=True)]
     mean: Numbers = np.mean(by_repeat, axis=0)
     return mean
 
@@ -145,8 +141,7 @@ def _gain(pairs: pd.DataFrame, outcome: Outcome, weights: Numbers) -> Numbers:
         gain: Numbers = weights @ better / weights.sum(axis=1)
         return gain
     brier = METRICS.get("brier_by_day").compute
-    base, mine = _samples(pairs, outcome)
-    return brier(base, weights) - brier(mine, weights)
+    return brier(_sample(pairs, outcome, "by_day_base"), weights) - brier(_sample(pairs, outcome, "by_day"), weights)
 
 
 def _log_loss(y: pd.Series, risk: pd.Series) -> Numbers:
@@ -154,15 +149,13 @@ def _log_loss(y: pd.Series, risk: pd.Series) -> Numbers:
     return -np.where(y.to_numpy(dtype=float) == 1, np.log(chance), np.log1p(-chance))
 
 
-def _samples(pairs: pd.DataFrame, outcome: Outcome) -> Iterator[Sample]:
-    """The base rate's sample, then the model's."""
-    for column in ("by_day_base", "by_day"):
-        yield Sample(
-            y=pairs["event"].to_numpy(dtype=float),
-            days=pairs["days"].to_numpy(dtype=float),
-            by_day=np.array(pairs[column].tolist(), dtype=float),
-            scored_days=outcome.days,
-        )
+def _sample(pairs: pd.DataFrame, outcome: Outcome, curves: str) -> Sample:
+    return Sample(
+        y=pairs["event"].to_numpy(dtype=float),
+        days=pairs["days"].to_numpy(dtype=float),
+        by_day=np.array(pairs[curves].tolist(), dtype=float),
+        scored_days=outcome.days,
+    )
 
 
 def _verdict(tally: _Tally, gain: Interval, measure: str) -> GateVerdict:

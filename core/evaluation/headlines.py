@@ -18,7 +18,7 @@ FEWEST_EVENTS = 50
 IMAGING = frozenset({"image", "anatomy"})
 
 VERDICTS: Mapping[str, str] = {
-    "separates": "The best model's interval lies above 0.5, with at least 50 patients with and 50 without the event.",
+    "separates": "A model's interval lies above 0.5, with at least 50 patients with and 50 without the event.",
     "cannot tell apart": "No model's interval lies above 0.5.",
     "too few events": "Fewer than 50 patients with the event, or fewer than 50 without it.",
 }
@@ -121,10 +121,6 @@ def _interval(row: pd.Series) -> str:
     return f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
-def _of(number: int) -> str:
-    return f"of {number} models" if number > 1 else "of the one model judged"
-
-
 def _ranks_best(evidence: Evidence, best: pd.Series, number: int) -> str:
     label, interval = evidence.label(str(best["model"])), f"{best['value']:.2f}, {best['low']:.2f} to {best['high']:.2f}"
     place = f"ranks best of {number} models" if number > 1 else "is the one model judged"
@@ -132,10 +128,10 @@ def _ranks_best(evidence: Evidence, best: pd.Series, number: int) -> str:
 
 
 def _no_skill(evidence: Evidence, best: pd.Series, number: int) -> str:
-    return (
-        f"No model can tell patients apart: the best {_of(number)}, {evidence.label(str(best['model']))}, "
-        f"reaches {evidence.metric_label} {_interval(best)}{_imaging(evidence)}."
-    )
+    label, reached = evidence.label(str(best["model"])), f"{evidence.metric_label} {_interval(best)}{_imaging(evidence)}"
+    if number == 1:
+        return f"{label}, the one model judged, cannot tell patients apart: {reached}."
+    return f"No model can tell patients apart: the best of {number} models, {label}, reaches {reached}."
 
 
 def _signed(row: pd.Series) -> str:
@@ -166,8 +162,9 @@ def _procedure(evidence: Evidence) -> str:
 
 def _few(evidence: Evidence) -> str:
     n, events = evidence.facts["n"], evidence.facts["n_events"]
-    which = "had the event" if events <= n - events else "did not have the event"
-    return f"Only {min(events, n - events)} of {n} patients {which}: too few to rely on."
+    if evidence.metric == "c_index" or events <= n - events:
+        return f"Only {events} of {n} patients had the event: too few to rely on."
+    return f"Only {n - events} of {n} patients did not have the event: too few to rely on."
 
 
 def _unjudged(evidence: Evidence) -> str:

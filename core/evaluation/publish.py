@@ -27,14 +27,15 @@ class _Hidden:
     """What must not be told.
 
     Args:
-        groups: (outcome, split, group) left out; events: (outcome, split, group) whose event count is hidden.
+        groups: (outcome, split, group) left out.
+        events: (outcome, split, group) whose event count is hidden.
+        few: those of them whose other numbers would give the count away. Of a time to event the count of those who
+            never had it is hidden when small, but no metric is computed from it.
     """
 
     groups: set[tuple[str, str, str]] = field(default_factory=set)
     events: set[tuple[str, str, str]] = field(default_factory=set)
-
-    def few_events(self, outcome: object, split: object) -> bool:
-        return (str(outcome), str(split), ALL) in self.events
+    few: set[tuple[str, str, str]] = field(default_factory=set)
 
     def left_out(self, outcome: object, split: object) -> bool:
         return (str(outcome), str(split), ALL) in self.groups
@@ -57,7 +58,8 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables = {name: table.copy() for name, table in summary.tables.items()}
     if min_cell <= 1:
         return StudySummary(info, tables)
-    hidden = _find_hidden(tables, min_cell)
+    timed = frozenset(str(item["name"]) for item in info["outcomes"] if item["kind"] == "time_to_event")
+    hidden = _find_hidden(tables, timed, min_cell)
     tables["thresholds"] = _thresholds(tables["thresholds"], tables["scores"], hidden, min_cell)
     tables["recovery"] = _recovery(tables["recovery"], tables["scores"], hidden, min_cell)
     tables["scores"] = _scores(tables["scores"], hidden)
@@ -73,18 +75,19 @@ def _small_cells(min_cell: int) -> tuple[str, ...]:
     return (f"Groups of fewer than {min_cell} persons, and counts of events below {min_cell}.",)
 
 
-def _find_hidden(tables: Mapping[str, pd.DataFrame], min_cell: int) -> _Hidden:
+def _find_hidden(tables: Mapping[str, pd.DataFrame], timed: frozenset[str], min_cell: int) -> _Hidden:
     hidden = _Hidden()
     counted = (
         tables["scores"].groupby(["outcome", "split", "model", "group"], sort=False)[["n", "n_events"]].first().reset_index()
     )
     listed = tables["groups"].assign(split=INTERNAL, model="")
-    together = pd.concat([counted, listed])
-    for (outcome, split, _), rows in together.groupby(["outcome", "split", "model"], sort=False):
+    for (outcome, split, _), rows in pd.concat([counted, listed]).groupby(["outcome", "split", "model"], sort=False):
         persons = {str(group): int(n) for group, n in zip(rows["group"], rows["n"])}
         events = {str(group): int(n) for group, n in zip(rows["group"], rows["n_events"].fillna(0))}
-        hidden.groups.update((str(outcome), str(split), group) for group in hidden_groups(persons, min_cell))
-        hidden.events.update((str(outcome), str(split), group) for group in hidden_counts(events, persons, min_cell))
+        told_alone = hidden_counts(events, persons, min_cell)
+        few = {name for name in told_alone if outcome not in timed or events[name] < min_cell}
+        for kept, names in ((hidden.groups, hidden_groups(persons, min_cell)), (hidden.events, told_alone), (hidden.few, few)):
+            kept.update((str(outcome), str(split), name) for name in names)
     return hidden
 
 
@@ -99,28 +102,28 @@ def _without_groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     return table[kept].reset_index(drop=True)
 
 
-def _few(table: pd.DataFrame, hidden: _Hidden) -> pd.Series:
-    return pd.Series([key in hidden.events for key in _keys(table)], index=table.index, dtype=bool)
+def _in(table: pd.DataFrame, cells: set[tuple[str, str, str]]) -> pd.Series:
+    return pd.Series([key in cells for key in _keys(table)], index=table.index, dtype=bool)
 
 
 def _scores(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     table = _without_groups(table, hidden)
-    few = _few(table, hidden)
+    few = _in(table, hidden.few)
     table = table[~few | table["metric"].isin(RANKING)].reset_index(drop=True)
     return _blur(table, ("value", "low", "high"), hidden)
 
 
 def _comparisons(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     table = _without_groups(table, hidden)
-    few = _few(table, hidden)
+    few = _in(table, hidden.few)
     table = table[~few | table["metric"].isin(RANKING)].reset_index(drop=True)
     return _blur(table, ("difference", "low", "high"), hidden)
 
 
 def _blur(table: pd.DataFrame, columns: tuple[str, ...], hidden: _Hidden) -> pd.DataFrame:
-    few = _few(table, hidden)
+    few = _in(table, hidden.few)
     table.loc[few, list(columns)] = table.loc[few, list(columns)].round(2)
-    table.loc[few, "n_events"] = pd.NA
+    table.loc[_in(table, hidden.events), "n_events"] = pd.NA
     if "n_undefined" in table:
         # How often a bootstrap sample holds no event tells how many there are.
         table.loc[few, "n_undefined"] = 0
@@ -128,13 +131,13 @@ def _blur(table: pd.DataFrame, columns: tuple[str, ...], hidden: _Hidden) -> pd.
 
 
 def _rows_of_told(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
-    kept = [key not in hidden.events and key not in hidden.groups for key in _keys(table)]
+    kept = [key not in hidden.few and key not in hidden.groups for key in _keys(table)]
     return table[kept].reset_index(drop=True)
 
 
 def _groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     table = _without_groups(table, hidden)
-    table.loc[_few(table, hidden), "n_events"] = pd.NA
+    table.loc[_in(table, hidden.events), "n_events"] = pd.NA
     return table
 
 
@@ -145,10 +148,9 @@ def _persons(table: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
 
 
 def _between(share: pd.Series, n: pd.Series, min_cell: int) -> pd.Series:
-    """Whether a share or its rest stands for at least one person and fewer than the smallest cell."""
-    inside, rest = share * n, (1 - share) * n
-    tiny = 0.5
-    return inside.between(tiny, min_cell - tiny) | rest.between(tiny, min_cell - tiny)
+    """Whether a share (a mean over repeats) or its rest stands for somebody and for fewer than the smallest cell."""
+    inside, rest, hair = share * n, (1 - share) * n, 1e-6
+    return inside.between(hair, min_cell - hair) | rest.between(hair, min_cell - hair)
 
 
 def _thresholds(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
@@ -179,14 +181,17 @@ def _told(info: Mapping[str, Any], hidden: _Hidden, min_cell: int) -> dict[str, 
 
 
 def _is_few(item: Mapping[str, Any], hidden: _Hidden, min_cell: int) -> bool:
-    n, events = item["n"], item["n_events"]
-    return hidden.few_events(item["name"], INTERNAL) or min(events, n - events) < min_cell
+    events, timed = item["n_events"], item["kind"] == "time_to_event"
+    smaller = events if timed else min(events, item["n"] - events)
+    return (str(item["name"]), INTERNAL, ALL) in hidden.few or smaller < min_cell
 
 
 def _outcome(item: Mapping[str, Any], min_cell: int, *, few: bool) -> dict[str, Any]:
     told = {**item, "breakdowns": [_breakdown(table, min_cell) for table in item["breakdowns"]]}
     if few:
-        told |= {"n_events": None, "rate": None, "threshold": None, "breakdowns": []}
+        told |= {"threshold": None, "breakdowns": []}
+    if few or min(item["n_events"], item["n"] - item["n_events"]) < min_cell:
+        told |= {"n_events": None, "rate": None}
     return told
 
 
@@ -197,14 +202,14 @@ def _dataset(item: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
 def _breakdown(table: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
     """A table of counts in which a row with a small count keeps its words and loses its numbers; where that is one row,
     the row with the next smallest count does too."""
-    rows = [list(row) for row in table["rows"]]
-    smallest = [min((value for value in row if _is_count(value)), default=None) for row in rows]
+    rows = [dict(row) for row in table["rows"]]
+    smallest = [min((value for value in row.values() if _is_count(value)), default=None) for row in rows]
     hidden = {at for at, count in enumerate(smallest) if count is not None and count < min_cell}
     rest = [at for at, count in enumerate(smallest) if count is not None and at not in hidden]
     if len(hidden) == 1 and rest:
         hidden.add(min(rest, key=lambda at: smallest[at] or 0))
     for at in hidden:
-        rows[at] = [None if isinstance(value, (int, float)) else value for value in rows[at]]
+        rows[at] = {key: None if isinstance(value, (int, float)) else value for key, value in rows[at].items()}
     return {**table, "rows": rows}
 
 

@@ -21,7 +21,7 @@ class Needed:
 def auroc_standard_error(auroc: float, events: float, others: float) -> float:
     """Standard error of an AUROC (0 to 1) from its value and the two counts.
 
-    Worked: 0.75 with 50 events and 50 others: 0.0486.
+    Worked: 0.75 with 50 events and 50 others: 0.0488.
     Reference: Hanley and McNeil 1982, 10.1148/radiology.143.1.7063747
     """
     q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)

@@ -16,7 +16,7 @@ from core.contracts.recipe import Recipe
 from core.evaluation.bootstrap import interval_of
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
-from core.evaluation.facts import INTERNAL, dataset_facts, loose_breakdowns, model_facts, outcome_facts, split_facts
+from core.evaluation.facts import INTERNAL, dataset_facts, model_facts, outcome_facts, split_facts
 from core.evaluation.groups import default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
 from core.evaluation.panel import Panel, make_panel
@@ -120,7 +120,7 @@ def _study_facts(work: _Work, run: Mapping[str, object], predictions: pd.DataFra
         "created": run.get("created", ""),
         "published": False,
         "rows_available": True,
-        "dataset": dataset_facts(cohort) | {"breakdowns": loose_breakdowns(cohort, cohort.outcomes)},
+        "dataset": dataset_facts(cohort),
         "models": model_facts(work.models),
         "splits": split_facts(cohort, list(predictions["split"].unique())),
         "recipe": recipe.model_dump(mode="json"),

@@ -13,9 +13,9 @@ CROSS = " & "
 def hidden_groups(persons: Counts, min_cell: int) -> frozenset[str]:
     """Groups that must be left out.
 
-    A group under ``min_cell`` persons is. Where exactly one level of a grouping is, or where what is missing to the
-    whole would be under ``min_cell``, the next smallest level goes too. A crossing goes with its parts, and the same rule
-    holds among the crossings inside each of its parts.
+    A group under ``min_cell`` persons is. Where one level could be found by subtracting the others from the whole, or
+    where what is missing to the whole would be under ``min_cell`` persons, the next smallest level goes too. A crossing
+    goes with its parts, and the same rule holds among the crossings inside each of its parts.
 
     Args:
         persons: patients by group name, with "all" for everyone.
@@ -54,7 +54,9 @@ def _next_hidden(persons: Counts, hidden: set[str], min_cell: int) -> set[str]:
         total = persons.get(whole[0], 0)
         kept = [name for name in levels if name not in hidden]
         missing = total - sum(persons[name] for name in kept)
-        lonely = len(levels) - len(kept) == 1
+        # Persons of no listed level (a value is missing, a level was too small to list) stand beside a hidden one.
+        unlisted = total - sum(persons[name] for name in levels)
+        lonely = len(levels) - len(kept) == 1 and unlisted == 0
         if kept and (lonely or 0 < missing < min_cell) and whole[0] not in hidden:
             more.add(min(kept, key=lambda name: persons[name]))
     return more - hidden

@@ -181,7 +181,7 @@ def _write(path: Path, source: ImageSource, case_ids: Sequence[str], settings: P
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(case_ids), count, *settings.input_shape)}
     present = []
     # Written as a stream, not through a map: on a full disk a map kills the process, a stream raises.
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with atomic_path(path) as temporary, temporary.open("r+b") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
         for done, case_id in enumerate(case_ids):
             say("preparing pictures", done / len(case_ids))
@@ -229,9 +229,9 @@ class Place:
 def _place(volume: Volume, labels: Mapping[int, str], settings: PrepareSettings) -> Place:
     shape = np.array(volume.voxels.shape)
     middle = _to_mm(volume.affine, (shape - 1) / 2)
-    steps = tuple(max(1, round(COARSE_MM / edge)) for edge in volume.spacing_mm)
-    coarse = np.asarray(volume.voxels[:: steps[0], :: steps[1], :: steps[2]])
-    affine = volume.affine @ np.diag([*steps, 1.0])
+    steps = tuple(max(1, int(COARSE_MM / edge + 1e-6)) for edge in volume.spacing_mm)
+    coarse = np.asarray(volume.voxels[tuple(slice(step // 2, None, step) for step in steps)])
+    affine = volume.affine @ _scaled(steps)
     lesion = np.isin(coarse, _labels_with(labels, LESION_WORDS))
     organs = (coarse > 0) & ~np.isin(coarse, _labels_with(labels, SURROUNDING_WORDS))
     if not labels or not organs.any():
@@ -254,6 +254,13 @@ def _holding(centre: NDArray[np.float64], box: NDArray[np.float64], settings: Pr
     too_large = box[1] - box[0] > 2 * half
     moved: NDArray[np.float64] = np.where(too_large, box.mean(axis=0), np.clip(centre, box[1] - half, box[0] + half))
     return moved
+
+
+def _scaled(steps: tuple[int, ...]) -> NDArray[np.float64]:
+    """4 × 4, index among every ``step``-th voxel (from the middle of the first step) to voxel index."""
+    matrix = np.diag([*steps, 1.0])
+    matrix[:3, 3] = [step // 2 for step in steps]
+    return matrix
 
 
 def _labels_with(labels: Mapping[int, str], words: Sequence[str]) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from core.errors import Refused
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+TABLE_NAME = "The table"  # what messages call a table that came without a name
 _PARQUET_MAGIC = b"PAR1"
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip or Excel file",

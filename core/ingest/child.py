@@ -10,16 +10,14 @@ import json
 import resource
 import sys
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import Refused
-from core.ingest.cells import Cells, parse_cells
+from core.ingest.cells import TABLE_NAME, parse_cells
 from core.ingest.nifti import decode_nifti
-
-TABLE_NAME = "The table"
 
 
 def main(kind: str, memory_bytes: int, cpu_seconds: int) -> None:
@@ -41,7 +39,7 @@ def main(kind: str, memory_bytes: int, cpu_seconds: int) -> None:
         answer, arrays = {"refused": [error.code, error.message, error.do]}, {}
     except MemoryError:
         answer, arrays = {"refused": ["TOO_LARGE", "", ""]}, {}
-    _send(sys.stdout.buffer, answer, arrays)
+    _send(answer, arrays)
 
 
 def _limit(what: int, value: int) -> None:
@@ -66,21 +64,19 @@ def _table(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]
     return {"cautions": [], "columns": list(cells.columns), "delimiter": cells.delimiter}, arrays
 
 
-def restore_cells(answer: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cells:
-    """The cells that ``_table`` took apart."""
-    ends = np.cumsum(arrays["lengths"])
-    data = arrays["text"].tobytes()
-    texts = [data[end - length : end].decode() for end, length in zip(ends.tolist(), arrays["lengths"].tolist())]
-    columns = tuple(str(column) for column in answer["columns"])
-    rows = tuple(tuple(texts[at : at + len(columns)]) for at in range(0, len(texts), len(columns)))
-    return Cells(TABLE_NAME, columns, rows, tuple(arrays["numbers"].tolist()), str(answer["delimiter"]))
+class _Pipe:
+    """Standard output as a plain stream: numpy would ask a file for its position, which a pipe has not."""
+
+    def write(self, block: bytes) -> int:
+        return sys.stdout.buffer.write(block)
 
 
-def _send(stream: IO[bytes], answer: dict[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    stream.write(json.dumps({**answer, "arrays": list(arrays)}).encode() + b"\n")
+def _send(answer: dict[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    pipe = _Pipe()
+    pipe.write(json.dumps({**answer, "arrays": list(arrays)}).encode() + b"\n")
     for array in arrays.values():
-        np.lib.format.write_array(stream, array, allow_pickle=False)
-    stream.flush()
+        np.lib.format.write_array(pipe, array, allow_pickle=False)
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +18,7 @@ from numpy.typing import NDArray
 
 from core.contracts.volume import Volume
 from core.errors import OpSightError
-from core.ingest.cells import Cells
-from core.ingest.child import restore_cells
+from core.ingest.cells import TABLE_NAME, Cells
 
 Kind = Literal["nifti", "table"]
 
@@ -88,13 +88,13 @@ def ingest(data: bytes, kind: Kind, limits: DoorLimits | None = None) -> Accepte
         return _died(kind, done.returncode, done.stderr)
     try:
         return _answer(done.stdout, kind, data)
-    except (ValueError, KeyError, OpSightError):
+    except (ValueError, KeyError, TypeError, OpSightError):
         return _undecodable(kind)
 
 
 def _environment() -> dict[str, str]:
     """Nothing of the server's own settings or secrets; one thread, because each would claim address space."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {"PYTHONPATH": str(_ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **threads}
 
 
@@ -104,13 +104,21 @@ def _answer(reply: bytes, kind: Kind, data: bytes) -> Accepted | Refusal:
     if "refused" in answer:
         code, sentence, do = (str(part) for part in answer["refused"])
         return Refusal(code, sentence, do) if sentence else _too_large(kind)
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.lib.format.read_array(stream, allow_pickle=False) for name in answer["arrays"]
-    }
+    arrays: dict[str, NDArray[Any]] = {name: np.lib.format.read_array(stream, allow_pickle=False) for name in answer["arrays"]}
     checksum, cautions = hashlib.sha256(data).hexdigest(), tuple(str(text) for text in answer["cautions"])
     if kind == "nifti":
         return Accepted(kind, checksum, volume=Volume(arrays["voxels"], arrays["affine"]), cautions=cautions)
-    return Accepted(kind, checksum, cells=restore_cells(answer, arrays), cautions=cautions)
+    return Accepted(kind, checksum, cells=_restore_cells(answer, arrays), cautions=cautions)
+
+
+def _restore_cells(answer: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cells:
+    """The cells that the child took apart."""
+    ends = np.cumsum(arrays["lengths"])
+    data = arrays["text"].tobytes()
+    texts = [data[end - length : end].decode() for end, length in zip(ends.tolist(), arrays["lengths"].tolist())]
+    columns = tuple(str(column) for column in answer["columns"])
+    rows = tuple(tuple(texts[at : at + len(columns)]) for at in range(0, len(texts), len(columns)))
+    return Cells(TABLE_NAME, columns, rows, tuple(arrays["numbers"].tolist()), str(answer["delimiter"]))
 
 
 def _died(kind: Kind, status: int, errors: bytes) -> Refusal:

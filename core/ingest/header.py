@@ -74,9 +74,9 @@ _NIFTI1 = [
 ]  # fmt: skip
 _NIFTI2 = [
     ("sizeof_hdr", "i4"), ("magic", "S8"), ("datatype", "i2"), ("bitpix", "i2"), ("dim", "i8", 8), ("intent", "V24"),
-    ("pixdim", "f8", 8), ("vox_offset", "i8"), ("slope", "f8"), ("intercept", "f8"), ("slice", "V32"), ("text", "V104"),
+    ("pixdim", "f8", 8), ("vox_offset", "i8"), ("slope", "f8"), ("intercept", "f8"), ("slice", "V48"), ("text", "V104"),
     ("qform_code", "i4"), ("sform_code", "i4"), ("quatern", "f8", 3), ("qoffset", "f8", 3), ("srow", "f8", (3, 4)),
-    ("slice_code", "i4"), ("units", "i4"), ("intent_name", "V16"), ("dim_info", "V16"),
+    ("slice_code", "i4"), ("units", "i4"), ("intent_code", "i4"), ("intent_name", "V16"), ("dim_info", "V16"),
 ]  # fmt: skip
 LAYOUTS: dict[int, np.dtype[np.void]] = {348: np.dtype(_NIFTI1), 540: np.dtype(_NIFTI2)}
 HEADER_BYTES = {size: size + 4 for size in LAYOUTS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,18 +75,30 @@ def parse_table(
     return check_cells(parse_cells(data, name, limits), codebook, unique=unique)
 
 
-def check_cells(cells: Cells, codebook: Codebook, *, unique: Iterable[str] | None = None) -> ParsedTable:
+def check_cells(
+    cells: Cells,
+    codebook: Codebook,
+    *,
+    unique: Iterable[str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> ParsedTable:
     """The described columns of a table's cells.
+
+    Args:
+        unique: names in the header that must not hold a value twice.
+        headers: field → name in the header, where the two differ.
 
     Raises:
         Refused: ``TAB_MISSING_COL``, ``TAB_DUP_ID``, ``TAB_NUMBER``, ``TAB_RANGE``, ``TAB_CATEGORY`` or ``TAB_DATE``.
     """
-    _require_columns(cells, codebook)
+    header = {field.name: (headers or {}).get(field.name, field.name) for field in codebook.fields}
+    for field in codebook.fields:
+        require_column(cells, header[field.name], expected(field), header.values())
     for column in _default_unique(codebook) if unique is None else unique:
         _require_unique(cells, column)
     index = pd.Index(cells.numbers, name="row")
-    columns = {field.name: _checked_column(cells, field) for field in codebook.fields}
-    return ParsedTable(pd.DataFrame(columns, index=index), _notes(cells, codebook))
+    columns = {field.name: _checked_column(cells, field, header[field.name]) for field in codebook.fields}
+    return ParsedTable(pd.DataFrame(columns, index=index), _notes(cells, set(header.values()) | set(unique or ())))
 
 
 def validate_record(record: Mapping[str, object], codebook: Codebook) -> RecordCheck:
@@ -114,6 +126,25 @@ def validate_record(record: Mapping[str, object], codebook: Codebook) -> RecordC
     return RecordCheck(values, tuple(problems))
 
 
+def require_column(cells: Cells, column: str, what: str, others: Iterable[str] = ()) -> None:
+    """Nothing, if the header has that name.
+
+    Args:
+        what: what the codebook expects in it, in words; others: names that are spoken for and not suggested.
+
+    Raises:
+        Refused: ``TAB_MISSING_COL``, suggesting the nearest name that is there.
+    """
+    if column in cells.columns:
+        return
+    free = [name for name in cells.columns if name not in set(others)] or cells.columns
+    raise Refused(
+        f"{cells.name}, row 1: the column {column!r} is missing; the codebook expects {what}.",
+        do=f"{did_you_mean(column, free)} Add the column (empty where nothing is known) or rename it.",
+        code="TAB_MISSING_COL",
+    )
+
+
 def is_missing(value: float | str) -> bool:
     """Whether a cleaned value is missing."""
     return value != value
@@ -137,17 +168,6 @@ def _default_unique(codebook: Codebook) -> tuple[str, ...]:
     return tuple(field.name for field in codebook.fields if field.kind == "identifier")[:1]
 
 
-def _require_columns(cells: Cells, codebook: Codebook) -> None:
-    for field in codebook.fields:
-        if field.name not in cells.columns:
-            others = [column for column in cells.columns if column not in codebook] or cells.columns
-            raise Refused(
-                f"{cells.name}, row 1: the column {field.name!r} is missing; the codebook expects {expected(field)}.",
-                do=f"{did_you_mean(field.name, others)} Add the column (empty where nothing is known) or rename it.",
-                code="TAB_MISSING_COL",
-            )
-
-
 def _require_unique(cells: Cells, column: str) -> None:
     first: dict[str, int] = {}
     for number, text in zip(cells.numbers, cells.column(column)):
@@ -167,12 +187,12 @@ def _require_unique(cells: Cells, column: str) -> None:
         first[given] = number
 
 
-def _checked_column(cells: Cells, field: Field) -> pd.Series:
+def _checked_column(cells: Cells, field: Field, header: str) -> pd.Series:
     values: list[float | str] = []
     wrong: list[tuple[int, Problem]] = []
     # Columns repeat few values; each is cleaned once.
     known: dict[str, float | str | Problem] = {}
-    for number, text in zip(cells.numbers, cells.column(field.name)):
+    for number, text in zip(cells.numbers, cells.column(header)):
         if text not in known:
             known[text] = clean_value(text, field)
         cleaned = known[text]
@@ -181,19 +201,19 @@ def _checked_column(cells: Cells, field: Field) -> pd.Series:
             cleaned = MISSING
         values.append(cleaned)
     if wrong:
-        _refuse_cells(cells.name, wrong)
+        _refuse_cells(f"{cells.name}, column {header!r}", wrong)
     dtype = np.float64 if field.kind in _NUMERIC else object
     return pd.Series(values, index=pd.Index(cells.numbers, name="row"), dtype=dtype)
 
 
-def _refuse_cells(name: str, wrong: list[tuple[int, Problem]]) -> None:
+def _refuse_cells(where: str, wrong: list[tuple[int, Problem]]) -> None:
     number, problem = wrong[0]
     more = f" ({len(wrong) - 1} more such in this column, the next in row {wrong[1][0]})" if len(wrong) > 1 else ""
-    raise Refused(f"{name}, column {problem.field!r}, row {number}: {problem.sentence}{more}.", do=problem.do, code=problem.code)
+    raise Refused(f"{where}, row {number}: {problem.sentence}{more}.", do=problem.do, code=problem.code)
 
 
-def _notes(cells: Cells, codebook: Codebook) -> tuple[str, ...]:
-    extra = [column for column in cells.columns if column not in codebook]
+def _notes(cells: Cells, read: Collection[str]) -> tuple[str, ...]:
+    extra = [column for column in cells.columns if column not in read]
     if not extra:
         return ()
     return (f"{cells.name} has columns that the codebook does not describe; they were not read: {', '.join(extra)}.",)

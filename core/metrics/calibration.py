@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.metric import Array, MetricSpec, Sample
-from core.metrics._ratio import ratio
+from core.metrics.weighting import ratio
 
 SMALLEST_RISK = 1e-6
-FIRST_STEPS = 25
-FURTHER_STEPS = 4
-CONVERGED = 1e-3
+MOST_STEPS = 15
+STANDS_STILL = 1e-3
 
 
 def oe_ratio(sample: Sample, weights: Array) -> Array:
@@ -29,14 +28,19 @@ def oe_ratio(sample: Sample, weights: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Line:
-    """Intercept and slope of outcome on logit(risk), by replicate; the last Newton step tells whether they stand."""
+    """Intercept and slope of the outcome on logit(risk), by replicate, and how far the last step moved them."""
 
     intercept: Array
     slope: Array
-    last_step: Array
+    moved: Array
 
-    def kept(self, values: Array) -> Array:
-        return np.where(np.isfinite(values) & (self.last_step < CONVERGED), values, np.nan)
+    def at(self, rows: NDArray[np.intp]) -> _Line:
+        return _Line(self.intercept[rows], self.slope[rows], self.moved[rows])
+
+    def with_rows(self, rows: NDArray[np.intp], line: _Line) -> _Line:
+        changed = _Line(self.intercept.copy(), self.slope.copy(), self.moved.copy())
+        changed.intercept[rows], changed.slope[rows], changed.moved[rows] = line.intercept, line.slope, line.moved
+        return changed
 
 
 def _logit(risk: Array) -> Array:
@@ -44,39 +48,84 @@ def _logit(risk: Array) -> Array:
     return np.log(risk) - np.log1p(-risk)
 
 
-def _sums(weights: Array, x: Array) -> Array:
-    """Moments 1, x, x² of some cases under each row of weights, shape (replicates, 3)."""
-    return weights @ np.column_stack((np.ones_like(x), x, x * x))
+@dataclass(frozen=True)
+class _Slopes:
+    """Gradient and curvature of the log likelihood, by replicate."""
+
+    g0: Array
+    g1: Array
+    h00: Array
+    h01: Array
+    h11: Array
 
 
-def _newton_step(line: _Line, y: Array, x: Array, weights: Array, *, with_slope: bool) -> _Line:
-    chance = 1 / (1 + np.exp(-(line.intercept[:, None] + line.slope[:, None] * x)))
-    g0, g1 = ((weights * (y - chance)) @ np.column_stack((np.ones_like(x), x))).T
-    h00, h01, h11 = _sums(weights * (chance * (1 - chance)), x).T
+def _slopes(line: _Line, y: Array, x: Array, by_case: Array) -> _Slopes:
+    """Every replicate at its own line; ``by_case`` has shape (cases, replicates)."""
+    powers = np.stack((np.ones_like(x), x, x * x))
+    # In place, because these passes over (cases, replicates) are what a whole evaluation spends most of its time on.
+    chance = np.multiply.outer(-x, line.slope)
+    chance -= line.intercept
+    np.exp(chance, out=chance)
+    chance += 1
+    np.reciprocal(chance, out=chance)
+    expected = by_case * chance
+    gradient = (powers[:2] * y) @ by_case - powers[:2] @ expected
+    np.subtract(1, chance, out=chance)
+    expected *= chance
+    return _Slopes(*gradient, *(powers @ expected))
+
+
+def _slopes_at_one_line(line: _Line, y: Array, x: Array, by_case: Array) -> _Slopes:
+    """All replicates at the first one's line, where they share one chance per case and products of matrices do."""
+    chance = 1 / (1 + np.exp(-(line.intercept[0] + line.slope[0] * x)))
+    pull, stiffness = y - chance, chance * (1 - chance)
+    rows = np.stack((pull, pull * x, stiffness, stiffness * x, stiffness * x * x)) @ by_case
+    return _Slopes(*rows)
+
+
+def _moved(line: _Line, at: _Slopes, *, with_slope: bool) -> _Line:
+    """One step of Newton's method."""
     if not with_slope:
-        step = ratio(g0, h00)
+        step = ratio(at.g0, at.h00)
         return _Line(line.intercept + step, line.slope, np.abs(step))
-    determinant = h00 * h11 - h01 * h01
-    determinant = np.where(determinant > 1e-10 * h00 * h11, determinant, 0.0)
-    up, tilt = ratio(h11 * g0 - h01 * g1, determinant), ratio(h00 * g1 - h01 * g0, determinant)
+    determinant = at.h00 * at.h11 - at.h01 * at.h01
+    determinant = np.where(determinant > 1e-10 * at.h00 * at.h11, determinant, 0.0)
+    up, tilt = (
+        ratio(at.h11 * at.g0 - at.h01 * at.g1, determinant),
+        ratio(at.h00 * at.g1 - at.h01 * at.g0, determinant),
+    )
     return _Line(line.intercept + up, line.slope + tilt, np.maximum(np.abs(up), np.abs(tilt)))
 
 
 def _fit(sample: Sample, weights: Array, *, with_slope: bool) -> _Line:
-    """Newton's method: first on the mean weights, then a few steps for every replicate from there."""
-    x = _logit(sample.risk)
-    start = _Line(np.zeros(1), np.ones(1), np.full(1, np.inf))
-    together = weights.mean(axis=0, keepdims=True)
+    """Newton's method from the fit on the mean weights, for every replicate until it stands still.
+
+    Where it does not (risks that separate events from others), ``moved`` stays large.
+    """
+    x, by_case = _logit(sample.risk), weights.T
+    line = _Line(np.zeros(1), np.ones(1), np.full(1, np.inf))
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(FIRST_STEPS):
-            start = _newton_step(start, sample.y, x, together, with_slope=with_slope)
-            if not start.last_step[0] > 1e-10:
+        together = by_case.mean(axis=1, keepdims=True)
+        for _ in range(MOST_STEPS):
+            line = _moved(line, _slopes(line, sample.y, x, together), with_slope=with_slope)
+            if line.moved[0] < 1e-12:
                 break
-        shape = len(weights)
-        line = _Line(np.repeat(start.intercept, shape), np.repeat(start.slope, shape), np.full(shape, np.inf))
-        for _ in range(FURTHER_STEPS):
-            line = _newton_step(line, sample.y, x, weights, with_slope=with_slope)
+        shared = _Line(*(np.repeat(part, len(weights)) for part in (line.intercept, line.slope, line.moved)))
+        line = _moved(shared, _slopes_at_one_line(line, sample.y, x, by_case), with_slope=with_slope)
+        for _ in range(MOST_STEPS):
+            rows = np.flatnonzero(line.moved > STANDS_STILL)
+            if not len(rows):
+                break
+            some = by_case if len(rows) == len(weights) else by_case[:, rows]
+            step = _moved(line.at(rows), _slopes(line.at(rows), sample.y, x, some), with_slope=with_slope)
+            line = line.with_rows(rows, step)
     return line
+
+
+def _standing(line: _Line, values: Array, sample: Sample, weights: Array) -> Array:
+    """The values where Newton's method stood still and both classes are there."""
+    usable = np.isfinite(values) & (line.moved <= STANDS_STILL) & _both_classes(sample, weights)
+    return np.where(usable, values, np.nan)
 
 
 def _both_classes(sample: Sample, weights: Array) -> NDArray[np.bool_]:
@@ -93,7 +142,7 @@ def calibration_intercept(sample: Sample, weights: Array) -> Array:
     Reference: Van Calster et al. 2019, 10.1186/s12916-019-1466-7
     """
     line = _fit(sample, weights, with_slope=False)
-    return np.where(_both_classes(sample, weights), line.kept(line.intercept), np.nan)
+    return _standing(line, line.intercept, sample, weights)
 
 
 def calibration_slope(sample: Sample, weights: Array) -> Array:
@@ -106,7 +155,7 @@ def calibration_slope(sample: Sample, weights: Array) -> Array:
     if np.ptp(sample.order) == 0:
         return np.full(len(weights), np.nan)
     line = _fit(sample, weights, with_slope=True)
-    return np.where(_both_classes(sample, weights), line.kept(line.slope), np.nan)
+    return _standing(line, line.slope, sample, weights)
 
 
 PLUGINS = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.contracts.metric import Array, MetricSpec, Sample
-from core.metrics._ratio import ratio
+from core.metrics.weighting import ratio
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.contracts.metric import Array, MetricSpec, Sample
-from core.metrics._ratio import ratio
+from core.metrics.weighting import ratio, running_sums
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,6 @@ def _sides(sample: Sample, weights: Array) -> _Sides:
     return _Sides(sample.order[with_event], by_case[with_event], sample.order[without], by_case[without])
 
 
-def _sums_below(weights: Array) -> Array:
-    """Row k: weight of the k lowest cases; one row more than there are cases."""
-    sums = np.zeros((len(weights) + 1, weights.shape[1]))
-    np.cumsum(weights, axis=0, out=sums[1:])
-    return sums
-
-
 def auroc(sample: Sample, weights: Array) -> Array:
     """Chance that a case with the event ranks above one without it; ties count one half. Shape (replicates,).
 
@@ -45,7 +38,7 @@ def auroc(sample: Sample, weights: Array) -> Array:
     Reference: Hanley and McNeil 1982, 10.1148/radiology.143.1.7063747
     """
     sides = _sides(sample, weights)
-    below = _sums_below(sides.other_weights)
+    below = running_sums(sides.other_weights)
     lower = np.searchsorted(sides.others, sides.events, side="left")
     upto = np.searchsorted(sides.others, sides.events, side="right")
     won = np.einsum("ib,ib->b", sides.event_weights, below[lower] + below[upto]) / 2
@@ -61,7 +54,7 @@ def average_precision(sample: Sample, weights: Array) -> Array:
     Reference: Davis and Goadrich 2006, 10.1145/1143844.1143874 (the sum over steps, as in scikit-learn)
     """
     sides = _sides(sample, weights)
-    events_below, others_below = _sums_below(sides.event_weights), _sums_below(sides.other_weights)
+    events_below, others_below = running_sums(sides.event_weights), running_sums(sides.other_weights)
     hits = events_below[-1] - events_below[np.searchsorted(sides.events, sides.events, side="left")]
     false = others_below[-1] - others_below[np.searchsorted(sides.others, sides.events, side="left")]
     precision = np.divide(hits, hits + false, out=np.zeros_like(hits), where=hits > 0)

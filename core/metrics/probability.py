@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.contracts.metric import Array, MetricSpec, Sample
-from core.metrics._ratio import weighted_mean
+from core.metrics.weighting import weighted_mean
 
 
 def brier(sample: Sample, weights: Array) -> Array:

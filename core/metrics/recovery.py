@@ -13,9 +13,9 @@ import numpy as np
 
 from core.contracts.forecast import LAST_DAY
 from core.contracts.metric import Array, MetricSpec, Sample
-from core.metrics._censoring import status_by
-from core.metrics._ratio import ratio, weighted_mean
+from core.metrics.censoring import status_by
 from core.metrics.discrimination import auroc
+from core.metrics.weighting import ratio, weighted_mean
 
 LOWER, UPPER = 0.10, 0.90
 BLOCK = 1024

@@ -24,10 +24,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv3d(inward, outward, 3, stride, 1, bias=False),
-            nn.BatchNorm3d(outward),
+            nn.GroupNorm(8, outward),
             nn.ReLU(),
             nn.Conv3d(outward, outward, 3, 1, 1, bias=False),
-            nn.BatchNorm3d(outward),
+            nn.GroupNorm(8, outward),
         )
         same = inward == outward and stride == 1
         self.shortcut = nn.Identity() if same else nn.Conv3d(inward, outward, 1, stride)
@@ -40,10 +40,10 @@ class ResidualBlock(nn.Module):
 class VolumeEncoder(nn.Module):
     """A small 3-D residual network that halves the edge four times, twice at once: fine grids would take most of the time.
 
-    Batch norm, not group norm: a norm over one case alone divides much of its tumour's size away.
+    Group norm, so that the answer for a case never depends on the cases beside it.
 
     Args:
-        channels: of the picture; width: features after the stem; four times as many come out.
+        channels: of the picture; width: features after the stem, a multiple of 8; four times as many come out.
     """
 
     def __init__(self, channels: int, width: int = 16) -> None:
@@ -64,7 +64,7 @@ class VolumeEncoder(nn.Module):
 
 
 def _stem(inward: int, outward: int) -> tuple[nn.Module, ...]:
-    return nn.Conv3d(inward, outward, 3, 2, 1, bias=False), nn.BatchNorm3d(outward), nn.ReLU()
+    return nn.Conv3d(inward, outward, 3, 2, 1, bias=False), nn.GroupNorm(8, outward), nn.ReLU()
 
 
 class ViewEncoder(nn.Module):

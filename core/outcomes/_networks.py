@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from core.outcomes._encoders import VolumeEncoder, ViewEncoder
+from core.outcomes._encoders import ViewEncoder, VolumeEncoder
 
 Encoder = VolumeEncoder | ViewEncoder
 
@@ -27,9 +27,17 @@ def pooled(maps: torch.Tensor) -> torch.Tensor:
     return torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1)
 
 
-def chosen(present: torch.Tensor, value: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
-    """``value`` where it is there, the embedding where it is not."""
-    return torch.where(present.view(-1, *[1] * (value.ndim - 1)), value, missing)
+def encoded(encoder: Encoder, image: torch.Tensor, present: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+    """(cases, features, positions): maps of the cases that have a picture, ``missing`` (features, 1) for the others.
+
+    Only pictures that are there pass through the encoder, so that placeholders enter no batch norm.
+    """
+    if not bool(present.any()):
+        return missing.expand(len(image), -1, 1)
+    found = encoder(image[present])
+    maps = missing.to(found.dtype).expand(len(image), -1, found.shape[2]).clone()
+    maps[present] = found
+    return maps
 
 
 class Head(nn.Module):
@@ -47,17 +55,17 @@ class Head(nn.Module):
         return self.linear(features)
 
 
-class RecordEncoder(nn.Module):
+class RecordLayer(nn.Module):
     """A layer over the encoded record, or what was learned for "no record"."""
 
     def __init__(self, columns: int, features: int = RECORD_FEATURES) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(columns, features), nn.ReLU(), nn.Dropout(0.2))
+        self.layers = nn.Sequential(nn.Linear(columns, features), nn.GELU(), nn.Dropout(0.2))
         self.missing = nn.Parameter(torch.zeros(features))
 
     def forward(self, record: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """(cases, features)."""
-        return chosen(present, self.layers(record), self.missing)
+        return torch.where(present.unsqueeze(1), self.layers(record), self.missing)
 
 
 class ImageNetwork(nn.Module):
@@ -66,13 +74,14 @@ class ImageNetwork(nn.Module):
     def __init__(self, encoder: Encoder, columns: int, prior: NDArray[np.float64]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Sequential(nn.Dropout(0.2), Head(2 * encoder.features, prior))
+        self.missing_image = nn.Parameter(torch.zeros(encoder.features, 1))
+        self.image = nn.Sequential(nn.Dropout(0.2), Head(2 * encoder.features, prior))
 
     def forward(
         self, image: torch.Tensor, has_image: torch.Tensor, record: torch.Tensor, has_record: torch.Tensor
     ) -> torch.Tensor:
         """(cases, columns)."""
-        return self.head(pooled(self.encoder(image)))
+        return self.image(pooled(encoded(self.encoder, image, has_image, self.missing_image)))
 
 
 class JointNetwork(nn.Module):
@@ -81,16 +90,16 @@ class JointNetwork(nn.Module):
     def __init__(self, encoder: Encoder, columns: int, prior: NDArray[np.float64]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.record = RecordEncoder(columns)
-        self.image = nn.Sequential(nn.Linear(2 * encoder.features, IMAGE_FEATURES), nn.ReLU(), nn.Dropout(0.2))
-        self.missing_image = nn.Parameter(torch.zeros(IMAGE_FEATURES))
+        self.record = RecordLayer(columns)
+        self.image = nn.Sequential(nn.Linear(2 * encoder.features, IMAGE_FEATURES), nn.GELU(), nn.Dropout(0.2))
+        self.missing_image = nn.Parameter(torch.zeros(encoder.features, 1))
         self.head = Head(IMAGE_FEATURES + RECORD_FEATURES, prior)
 
     def forward(
         self, image: torch.Tensor, has_image: torch.Tensor, record: torch.Tensor, has_record: torch.Tensor
     ) -> torch.Tensor:
         """(cases, columns)."""
-        seen = chosen(has_image, self.image(pooled(self.encoder(image))), self.missing_image)
+        seen = self.image(pooled(encoded(self.encoder, image, has_image, self.missing_image)))
         return self.head(torch.cat([seen, self.record(record, has_record)], dim=1))
 
 
@@ -100,7 +109,7 @@ class FilmNetwork(nn.Module):
     def __init__(self, encoder: Encoder, columns: int, prior: NDArray[np.float64]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.record = RecordEncoder(columns)
+        self.record = RecordLayer(columns)
         self.film = nn.Linear(RECORD_FEATURES, 2 * encoder.features)
         self.missing_image = nn.Parameter(torch.zeros(encoder.features, 1))
         self.head = Head(2 * encoder.features, prior)
@@ -109,6 +118,13 @@ class FilmNetwork(nn.Module):
         self, image: torch.Tensor, has_image: torch.Tensor, record: torch.Tensor, has_record: torch.Tensor
     ) -> torch.Tensor:
         """(cases, columns)."""
-        maps = chosen(has_image, self.encoder(image), self.missing_image)
+        maps = encoded(self.encoder, image, has_image, self.missing_image)
         scale, shift = self.film(self.record(record, has_record)).unsqueeze(2).chunk(2, dim=1)
         return self.head(pooled(F.relu(maps * (1 + scale) + shift)))
+
+
+NETWORKS: dict[str, type[ImageNetwork] | type[JointNetwork] | type[FilmNetwork]] = {
+    "image": ImageNetwork,
+    "joint": JointNetwork,
+    "film": FilmNetwork,
+}

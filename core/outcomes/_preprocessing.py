@@ -23,6 +23,10 @@ STAY = np.dtype([("days", np.float64), ("event", np.bool_)])
 """One time to an event: whole days, and whether the event was seen."""
 
 
+NO_NUMBERS: Numbers = np.empty(0)
+NO_TEXTS: NDArray[np.str_] = np.empty(0, dtype=np.str_)
+
+
 @dataclass(frozen=True)
 class Known:
     """The cases whose outcome is known, and that outcome.
@@ -171,12 +175,19 @@ class Column:
     def name(self) -> str:
         return self.field if self.part == "value" else f"{self.field}={self.level or 'missing'}"
 
-    def read(self, table: pd.DataFrame) -> Numbers:
-        """The column before filling and scaling."""
+    def made_from(self, numbers: Numbers, texts: NDArray[np.str_]) -> Numbers:
+        """The column before filling and scaling, from its field read as numbers and as text."""
         if self.part == "level":
-            return (as_texts(table[self.field]) == self.level).astype(np.float64)
-        numbers = as_numbers(table[self.field])
+            return (texts == self.level).astype(np.float64)
         return np.isnan(numbers).astype(np.float64) if self.part == "missing" else numbers
+
+
+def _read(table: pd.DataFrame, columns: Sequence[Column]) -> list[Numbers]:
+    """Each column before filling and scaling; every field is read once."""
+    levels = {column.field for column in columns if column.part == "level"}
+    texts = {name: as_texts(table[name]) for name in levels}
+    numbers = {name: as_numbers(table[name]) for name in {column.field for column in columns} - levels}
+    return [column.made_from(numbers.get(column.field, NO_NUMBERS), texts.get(column.field, NO_TEXTS)) for column in columns]
 
 
 class RecordEncoder(TransformerMixin, BaseEstimator):
@@ -209,7 +220,7 @@ class RecordEncoder(TransformerMixin, BaseEstimator):
     def fit(self, table: pd.DataFrame, target: object = None) -> RecordEncoder:
         require_columns(table, self.fields)
         columns = [column for field in self.fields for column in self._columns(field)]
-        raw = [column.read(table) for column in columns]
+        raw = _read(table, columns)
         varying = [i for i, values in enumerate(raw) if self._varies(values)]
         if not varying:
             raise TrainingError(
@@ -247,8 +258,9 @@ class RecordEncoder(TransformerMixin, BaseEstimator):
         self.scales_[self.scales_ == 0] = 1.0
 
     def transform(self, table: pd.DataFrame) -> Numbers:
-        require_columns(table, [field for field in self.fields if any(c.field == field.name for c in self.columns_)])
-        raw = np.column_stack([column.read(table) for column in self.columns_])
+        used = {column.field for column in self.columns_}
+        require_columns(table, [field for field in self.fields if field.name in used])
+        raw = np.column_stack(_read(table, self.columns_))
         return (np.where(np.isnan(raw), self.fills_, raw) - self.centres_) / self.scales_
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.str_]:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from core.contracts.codebook import Codebook, Field
 from core.contracts.forecast import Artifact
 from core.errors import DataError, TrainingError
+from core.imaging.anatomy import ALMOST_NOTHING
 from core.outcomes._preprocessing import Numbers, as_numbers, require_columns
 from core.outcomes._tuning import Settings
 from core.outcomes.recovery import CoxModel
@@ -104,7 +105,7 @@ NEARNESS = Factor(
 GROWTH = Factor(
     "Share of the tumour outside the kidney",
     ("exophytic_share", "tumour_exophytic_share", "exophytic_fraction"),
-    _stepped(((-np.inf, 3), (_ABOVE, 2), (0.5, 1))),
+    _stepped(((-np.inf, 3), (ALMOST_NOTHING, 2), (0.5, 1))),
     reference="R.E.N.A.L., Kutikov 2009, 10.1016/j.juro.2009.05.035, part E: half or more outside 1, less 2, none 3",
 )
 MEASURED_POINTS = Factor(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import logit
+from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from core.contracts.forecast import LAST_DAY, Artifact, PredictorSpec
@@ -24,6 +24,10 @@ HALF_DAY = 0.5
 
 STEEPEST = 50.0
 """Largest exponent taken; beyond it a chance is 0 or 1 in floating point anyway."""
+
+
+HALVINGS = 50
+"""Steps of a search by halves: its answer is then exact to 1e-13."""
 
 
 def rising(by_day: Numbers) -> Numbers:
@@ -137,12 +141,12 @@ class WeibullModel(RegressorMixin, BaseEstimator):
     A stay of d days counts as d + 0.5, and the chance by day d is read at d + 1, the end of that day.
 
     Args:
-        ridge: penalty on squared coefficients; 2 expects log time ratios of about 0.7.
+        ridge: penalty on squared coefficients; 8 expects log time ratios of about 0.35.
 
     Reference: Wei 1992, 10.1002/sim.4780111409.
     """
 
-    def __init__(self, ridge: float = 2.0) -> None:
+    def __init__(self, ridge: float = 8.0) -> None:
         self.ridge = ridge
 
     def fit(self, x: Numbers, y: NDArray[Any]) -> WeibullModel:
@@ -180,8 +184,9 @@ class WeibullModel(RegressorMixin, BaseEstimator):
 class HazardModel(RegressorMixin, BaseEstimator):
     """Boosted discrete-time hazard: each case gives one row a day until its event, and trees learn the event of that day.
 
-    The trees begin from the day's own share of events, so that they only have to learn who differs from it. Someone in
-    whom the event never comes (a death before discharge) gives rows without an event up to LAST_DAY.
+    The trees begin from the day's own share of events, so that they only have to learn who differs from it. Those who leave
+    early are then gone from later days, so each day's own part is learned once more, given the trees. Someone in whom the
+    event never comes (a death before discharge) gives rows without an event up to LAST_DAY.
 
     Args:
         trees: unfitted boosted trees.
@@ -197,16 +202,16 @@ class HazardModel(RegressorMixin, BaseEstimator):
         case = np.repeat(np.arange(len(y)), last + 1)
         day = np.concatenate([np.arange(stop + 1) for stop in last])
         event = y["event"][case] & (day == last[case])
-        self.day_log_odds_ = _log_odds_by_day(day, event)
-        trees = self.trees or BoostedTrees()
-        self.trees_ = trees.fit(_with_day(x[case], day), event, self.day_log_odds_[day])
+        rows, start = _with_day(x[case], day), _log_odds_by_day(day, event, np.zeros(len(day)))
+        self.trees_ = (self.trees or BoostedTrees()).fit(rows, event, start[day])
+        self.day_log_odds_ = _log_odds_by_day(day, event, self.trees_.log_odds(rows))
         return self
 
     def predict(self, x: Numbers) -> Numbers:
         """Chance that the event has come, by day 0 to LAST_DAY."""
         rows = _with_day(np.repeat(x, LAST_DAY + 1, axis=0), np.tile(DAYS, len(x)))
-        hazard: Numbers = self.trees_.predict_proba(rows, np.tile(self.day_log_odds_, len(x)))[:, 1]
-        left: Numbers = np.cumprod(1.0 - hazard.reshape(len(x), LAST_DAY + 1), axis=1)
+        hazard = expit(self.trees_.log_odds(rows) + np.tile(self.day_log_odds_, len(x)))
+        left = np.cumprod(1.0 - hazard.reshape(len(x), LAST_DAY + 1), axis=1, dtype=np.float64)
         return rising(1.0 - left)
 
     def export(self) -> Artifact:
@@ -222,11 +227,18 @@ class HazardModel(RegressorMixin, BaseEstimator):
         return model
 
 
-def _log_odds_by_day(day: NDArray[Any], event: NDArray[np.bool_]) -> Numbers:
-    """Log-odds of the event on each day, with one row of the overall share added, as late days have few rows."""
-    at_risk = np.bincount(day, minlength=LAST_DAY + 1)
-    events = np.bincount(day[event], minlength=LAST_DAY + 1)
-    return np.asarray(logit((events + event.mean()) / (at_risk + 1.0)), dtype=np.float64)
+def _log_odds_by_day(day: NDArray[Any], event: NDArray[np.bool_], pull: Numbers) -> Numbers:
+    """Each day's own log-odds, beside the ``pull`` of its rows, at which as many events are expected as were seen.
+
+    One row with the overall share of events is added to every day, as late days have few rows or none.
+    """
+    seen = np.bincount(day[event], minlength=LAST_DAY + 1) + event.mean()
+    low, high = np.full(LAST_DAY + 1, -STEEPEST), np.full(LAST_DAY + 1, STEEPEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        expected = np.bincount(day, expit(pull + middle[day]), minlength=LAST_DAY + 1) + expit(middle)
+        low, high = np.where(expected < seen, middle, low), np.where(expected < seen, high, middle)
+    return (low + high) / 2
 
 
 def _with_day(x: Numbers, day: NDArray[Any]) -> Numbers:
@@ -255,7 +267,8 @@ COX = Learner(
 WEIBULL = Learner(
     encode=encode_for_penalty,
     model=_weibull,
-    defaults={"ridge": 2.0},
+    # A log time ratio is a log hazard ratio divided by the shape, near 2 for stays: four times the penalty says the same.
+    defaults={"ridge": 8.0},
     space={"ridge": Span(0.1, 200.0, log=True)},
     revive=(RecordEncoder.revive, WeibullModel.revive),
 )

@@ -96,8 +96,11 @@ class LevelRate:
 
     def fit(self, cases: Cases, outcomes: Sequence[Outcome], context: FitContext) -> None:
         """Count events on both sides; a side without cases takes the rate of all."""
+        served = [outcome for outcome in outcomes if outcome.kind == "binary"]
+        if not served:
+            raise TrainingError("The one-field rule serves no time to event.", do="Give a binary outcome.", code="NO_OUTCOME")
         self.rates = {}
-        for outcome in (outcome for outcome in outcomes if outcome.kind == "binary"):
+        for outcome in served:
             known = known_cases(cases, outcome)
             _refuse_empty(known, outcome)
             side = self._side(known.table)

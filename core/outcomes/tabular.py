@@ -278,9 +278,13 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
             "verbosity": -1,
         }
 
-    def predict_proba(self, x: Numbers, start: Numbers | float = 0.0) -> Numbers:
-        """Columns: chance of no event, chance of the event; ``start`` as in the fit."""
-        chance = expit(np.asarray(self.booster_.predict(x, raw_score=True, num_threads=1), dtype=np.float64) + start)
+    def log_odds(self, x: Numbers) -> Numbers:
+        """What the trees add to where a row began, shape (rows,)."""
+        return np.asarray(self.booster_.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+
+    def predict_proba(self, x: Numbers) -> Numbers:
+        """Columns: chance of no event, chance of the event, for rows that began at 0."""
+        chance = expit(self.log_odds(x))
         return np.column_stack([1.0 - chance, chance])
 
     def export(self) -> Artifact:
@@ -360,7 +364,7 @@ LOGISTIC = Learner(
 FOREST = Learner(
     encode=encode_for_trees,
     model=_forest,
-    defaults={"trees": 300, "leaf_cases": 5, "column_share": 0.3},
+    defaults={"trees": 200, "leaf_cases": 5, "column_share": 0.3},
     space={"leaf_cases": Span(2, 30, log=True, whole=True), "column_share": Span(0.1, 0.7)},
 )
 BOOSTING = Learner(

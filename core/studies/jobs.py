@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.contracts.codebook import Codebook
+from core.contracts.codebook import Codebook, Field
 from core.contracts.cohort import Cases, Cohort, PreparedImages, target_columns
 from core.contracts.forecast import FitContext, Forecast
 from core.contracts.outcome import Outcome
@@ -44,9 +44,16 @@ class JobResult:
     peak_mb: float
 
 
-def study_input(cohort: Cohort, images: PreparedImages | None, device: str) -> StudyInput:
-    """What jobs may read of a cohort: fields known before the operation (and procedure fields, for the variants that ask)."""
-    fields = cohort.codebook.predictors(("record", "anatomy", "procedure"))
+def study_input(cohort: Cohort, images: PreparedImages | None, device: str, predictors: Sequence[str] = ()) -> StudyInput:
+    """What jobs may read of a cohort: fields known before the operation (and procedure fields, for the variants that ask).
+
+    Args:
+        predictors: the record's fields that models may use; empty: all of them.
+
+    Raises:
+        LeakageError: one of ``predictors`` is known only during or after the operation.
+    """
+    fields = allowed_fields(cohort, predictors)
     cases = Cases(
         table=cohort.table[[field.name for field in fields]],
         codebook=Codebook(fields),
@@ -54,6 +61,13 @@ def study_input(cohort: Cohort, images: PreparedImages | None, device: str) -> S
         images=images,
     )
     return StudyInput(cases, cohort.targets, cohort.outcomes, device)
+
+
+def allowed_fields(cohort: Cohort, predictors: Sequence[str]) -> tuple[Field, ...]:
+    """The fields that models of a study may read, of all blocks."""
+    every = cohort.codebook.predictors(("record", "anatomy", "procedure"))
+    named = {field.name for field in cohort.codebook.require_predictors(predictors)}
+    return tuple(field for field in every if not named or field.block != "record" or field.name in named)
 
 
 def run_job(job: Job, given: StudyInput) -> JobResult:

@@ -21,7 +21,7 @@ from core.storage.locations import data_parent, dataset_root, places
 from core.storage.results import RunStore
 from core.storage.summaries import StudySummary, read_summary, write_summary
 from core.studies.executor import run_jobs
-from core.studies.jobs import JobResult, study_input
+from core.studies.jobs import JobResult, allowed_fields, study_input
 from core.studies.plan import PERMUTED, Job, Plan, make_plan
 from core.studies.provenance import code_stamp, provenance
 
@@ -87,6 +87,7 @@ def run_study(recipe: Recipe, options: RunOptions, progress: Progress | None = N
     """
     progress = progress or Progress()
     cohort = load_cohort(recipe, options.data, progress)
+    allowed_fields(cohort, recipe.predictors)
     plan = make_plan(recipe, cohort)
     run_id = recipe.run_id(cohort.fingerprint)
     store = RunStore(places().runs / recipe.name / run_id)
@@ -131,7 +132,8 @@ def _run(
         progress.jobs(done, total, job.phrase)
 
     progress.jobs(done, total, "starting workers")
-    run_jobs(todo, study_input(cohort, images, options.device), executor=options.executor, workers=options.workers, on_done=keep)
+    given = study_input(cohort, images, options.device, recipe.predictors)
+    run_jobs(todo, given, executor=options.executor, workers=options.workers, on_done=keep)
 
 
 def _cost(job: Job) -> float:

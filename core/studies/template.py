@@ -22,6 +22,7 @@ dataset:
 _TAIL = """\
 # record: what is known before the operation. record_with_procedure adds fields that record what was performed.
 inputs: [record]
+# predictors: [age, sex]      # only these fields of the record; without it, all that are known before the operation
 
 folds: 5                      # stratified, by patient
 repeats: {table: 5, network: 2}

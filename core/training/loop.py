@@ -115,7 +115,7 @@ class Steps:
     @staticmethod
     def start(fabric: Fabric, network: nn.Module, data: TrainingData, settings: TrainingSettings, seed: int) -> Steps:
         """Network and optimiser on the device, with their own streams of randomness."""
-        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), weight_decay=settings.weight_decay)
         model, optimizer = fabric.setup(network, optimizer)
         weights = torch.from_numpy(data.trials.weights).float().to(fabric.device)
         generator = torch.Generator(device=fabric.device).manual_seed(seed)
@@ -161,7 +161,7 @@ class Steps:
         """Half a cosine from the full rate to 0, after a short rise."""
         rise = min(1.0, (done * self.settings.epochs + 0.1) / 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = group["full_rate"] * rise * 0.5 * (1 + math.cos(math.pi * done))
 
     def _batch_loss(self, rows: Rows, *, augmented: bool) -> torch.Tensor:
         batch = self.data.inputs.batch(rows, self.fabric.device)
@@ -172,6 +172,18 @@ class Steps:
         trials = self.data.trials.pick(rows)
         counts, events = (torch.from_numpy(part).float().to(self.fabric.device) for part in (trials.counts, trials.events))
         return trial_loss(self.model(*batch.tensors), counts, events, self.weights)
+
+
+PICTURE_PARTS = ("encoder.", "image.")
+"""Parts of a network that read pictures, by the start of their weights' names."""
+
+
+def _parameter_groups(network: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """What reads pictures at the learning rate, everything else at a multiple of it."""
+    body = [weight for name, weight in network.named_parameters() if name.startswith(PICTURE_PARTS)]
+    rest = [weight for name, weight in network.named_parameters() if not name.startswith(PICTURE_PARTS)]
+    rates = (settings.learning_rate, settings.learning_rate * settings.head_rate)
+    return [{"params": weights, "full_rate": rate, "lr": rate} for weights, rate in zip((body, rest), rates) if weights]
 
 
 def trial_loss(logits: torch.Tensor, counts: torch.Tensor, events: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

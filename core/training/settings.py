@@ -14,6 +14,8 @@ class TrainingSettings:
         epochs: passes over the training part at most; the learning rate follows a cosine down to 0 over them.
         batch_size: cases a step.
         learning_rate, weight_decay: of AdamW.
+        head_rate: learning rate of everything that does not read pictures, as a multiple: a regression on the record has to
+            move its weights by about 1 within some hundred steps, convolutions by far less.
         modality_dropout: chance that a case with picture and record is shown without one of them (0 to below 1).
         patience: epochs without a better validation loss after which training stops.
         validation_share: share of the training PATIENTS kept aside to say when to stop (0: none, all epochs are run).
@@ -26,6 +28,7 @@ class TrainingSettings:
     batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    head_rate: float = 5.0
     modality_dropout: float = 0.2
     patience: int = 6
     validation_share: float = 0.2

@@ -68,6 +68,11 @@ class Trials:
         """The trials of these rows."""
         return Trials(self.outcomes, self.counts[rows], self.events[rows])
 
+    def tells_apart(self) -> tuple[bool, ...]:
+        """For each outcome, whether some trials ended in the event and some did not."""
+        events, counts = self.events.sum(axis=0), self.counts.sum(axis=0)
+        return tuple(bool(0 < events[c].sum() < counts[c].sum()) for c in column_slices(self.outcomes))
+
     def any_event(self) -> NDArray[np.bool_]:
         """(cases,) whether a binary event came: what splits are balanced by (a time's event where there is no other)."""
         binary = [columns.start for o, columns in zip(self.outcomes, column_slices(self.outcomes)) if o.kind == "binary"]

@@ -12,7 +12,7 @@ ROW_PX = 24
 
 def cost(rows: pd.DataFrame) -> go.Figure:
     """Seconds of one fit on a logarithmic axis, cheapest first. ``rows`` is what ``charts.rows.cost_rows`` gives."""
-    marks = [mark_of(row.base_model, row.family, row.with_procedure) for row in rows.itertuples()]
+    marks = [mark_of(row["base_model"], row["family"], row["with_procedure"]) for _, row in rows.iterrows()]
     figure = go.Figure(
         go.Scatter(
             x=rows["seconds_per_fit"].clip(lower=1e-3),

@@ -8,21 +8,21 @@ import plotly.graph_objects as go
 from dashboard.charts.look import GREY, Mark, dress, mark_of, tint
 from dashboard.charts.wording import percent
 
-HEIGHT = 430
+HEIGHT = 460
 
 
 def roc(rows: pd.DataFrame) -> go.Figure:
     """ROC curves of a few models; the grey diagonal is no skill."""
     figure = _curves(rows, "1 − specificity", "sensitivity")
     figure.add_trace(_grey_line([0, 1], [0, 1], "No skill"))
-    return _square(figure, "Share of those without the event who are flagged", "Share of those with the event who are flagged")
+    return _square(figure, "Flagged among those without the event", "Flagged among those with it")
 
 
 def precision_recall(rows: pd.DataFrame, rate: float) -> go.Figure:
     """Precision-recall curves of a few models; the grey line is the base rate."""
     figure = _curves(rows, "recall", "precision")
     figure.add_trace(_grey_line([0, 1], [rate, rate], f"Base rate, {percent(rate)}"))
-    return _square(figure, "Share of those with the event who are flagged", "Share of the flagged who have the event")
+    return _square(figure, "Flagged among those with the event", "Events among the flagged")
 
 
 def curves_alt(rows: pd.DataFrame, kind: str, rate: float | None = None) -> str:
@@ -48,6 +48,7 @@ def _band(points: pd.DataFrame, mark: Mark) -> go.Scatter:
     return go.Scatter(
         x=[*known["x"], *known["x"][::-1]],
         y=[*known["high"], *known["low"][::-1]],
+        mode="lines",
         fill="toself",
         fillcolor=tint(mark.colour, 0.13),
         line={"width": 0},
@@ -74,4 +75,4 @@ def _grey_line(x: list[float], y: list[float], name: str) -> go.Scatter:
 def _square(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%", title_text=x_title, dtick=0.25, zeroline=False)
     figure.update_yaxes(range=[-0.01, 1.01], tickformat=".0%", title_text=y_title, dtick=0.25, zeroline=False)
-    return dress(figure, HEIGHT, bottom=120)
+    return dress(figure, HEIGHT, bottom=140)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,6 +13,9 @@ from dashboard.charts.look import GREY, Mark, dress, mark_of
 from dashboard.charts.wording import FAMILIES, difference_with_interval, finite, metric_label, with_interval
 
 ROW_PX = 25
+SCORE_PANEL, TEXT_AT, DIFFERENCE_PANEL = [0.0, 0.44], 0.455, [0.74, 1.0]
+"""Shares of the width: points, their numbers in words, differences."""
+
 SKILL_FREE = 0.5
 """What AUROC and C-index are without skill."""
 
@@ -25,18 +29,20 @@ class _Line:
     row: pd.Series | None
 
 
-def forest(board: pd.DataFrame, metric: str, reference_label: str = "") -> go.Figure:
+def forest(board: pd.DataFrame, metric: str) -> go.Figure:
     """The leaderboard drawn. ``board`` is what ``rows.leaderboard`` gives; the right panel holds paired differences."""
     lines = _lines(board)
+    models = [(line.y, line.row) for line in lines if line.row is not None]
     paired = bool(board["difference"].notna().any())
-    figure = make_subplots(
-        cols=2 if paired else 1, shared_yaxes=True, column_widths=[0.62, 0.38] if paired else [1.0], horizontal_spacing=0.2
-    )
-    for line in lines:
-        if line.row is not None:
-            _draw(figure, line.y, line.row, metric, paired)
-    _write_axes(figure, lines, metric, reference_label if paired else "")
-    return dress(figure, 76 + ROW_PX * len(lines), top=30)
+    figure = make_subplots(cols=2 if paired else 1, shared_yaxes=True)
+    figure.add_traces([_score_point(y, row, metric) for y, row in models if finite(row["value"])], rows=1, cols=1)
+    if paired:
+        figure.add_traces([_difference_point(y, row) for y, row in models if finite(row["difference"])], rows=1, cols=2)
+    figure.update_layout(annotations=[_words(y, row) for y, row in models])
+    _write_axes(figure, lines, metric)
+    if paired:
+        _write_difference_axis(figure)
+    return dress(figure, 76 + ROW_PX * len(lines))
 
 
 def _lines(board: pd.DataFrame) -> list[_Line]:
@@ -48,22 +54,30 @@ def _lines(board: pd.DataFrame) -> list[_Line]:
     return lines
 
 
-def _draw(figure: go.Figure, y: int, row: pd.Series, metric: str, paired: bool) -> None:
-    mark = mark_of(row["base_model"], row["family"], row["with_procedure"])
-    if finite(row["value"]):
-        text = with_interval(row["value"], row["low"], row["high"])
-        hover = f"<b>{row['label']}</b><br>{metric_label(metric)} {text}<br>{int(row['n'])} patients<extra></extra>"
-        figure.add_trace(_point(row["value"], row["low"], row["high"], y, mark, hover), row=1, col=1)
-    else:
-        text = "not defined"
-    figure.add_annotation(
-        x=1.02, xref="x domain", xanchor="left", y=y, yref="y", text=text, showarrow=False, font={"size": 12}, align="left"
-    )
-    if paired and finite(row["difference"]):
-        low, high = row["difference_low"], row["difference_high"]
-        told = difference_with_interval(row["difference"], low, high)
-        hover = f"<b>{row['label']}</b><br>difference {told}<extra></extra>"
-        figure.add_trace(_point(row["difference"], low, high, y, mark, hover), row=1, col=2)
+def _score_point(y: int, row: pd.Series, metric: str) -> go.Scatter:
+    text = with_interval(row["value"], row["low"], row["high"])
+    hover = f"<b>{row['label']}</b><br>{metric_label(metric)} {text}<br>{int(row['n'])} patients<extra></extra>"
+    return _point(row["value"], row["low"], row["high"], y, _mark(row), hover)
+
+
+def _difference_point(y: int, row: pd.Series) -> go.Scatter:
+    low, high = row["difference_low"], row["difference_high"]
+    told = difference_with_interval(row["difference"], low, high)
+    hover = f"<b>{row['label']}</b><br>difference {told}<extra></extra>"
+    return _point(row["difference"], low, high, y, _mark(row), hover)
+
+
+def _mark(row: pd.Series) -> Mark:
+    return mark_of(row["base_model"], row["family"], row["with_procedure"])
+
+
+def _words(y: int, row: pd.Series) -> dict[str, Any]:
+    """The score beside its point, in words."""
+    text = with_interval(row["value"], row["low"], row["high"])
+    return {
+        "x": TEXT_AT, "xref": "paper", "xanchor": "left", "y": y, "yref": "y", "text": text, "showarrow": False,
+        "font": {"size": 12}, "align": "left",
+    }  # fmt: skip
 
 
 def _point(value: float, low: float, high: float, y: int, mark: Mark, hover: str) -> go.Scatter:
@@ -86,7 +100,7 @@ def _point(value: float, low: float, high: float, y: int, mark: Mark, hover: str
     )
 
 
-def _write_axes(figure: go.Figure, lines: list[_Line], metric: str, reference_label: str) -> None:
+def _write_axes(figure: go.Figure, lines: list[_Line], metric: str) -> None:
     figure.update_yaxes(
         tickvals=[line.y for line in lines],
         ticktext=[line.text for line in lines],
@@ -99,27 +113,26 @@ def _write_axes(figure: go.Figure, lines: list[_Line], metric: str, reference_la
     )
     if metric in ("auroc", "c_index"):
         figure.add_vline(x=SKILL_FREE, line={"color": GREY, "width": 1.2, "dash": "dot"}, row=1, col=1)
-    figure.update_xaxes(title_text=f"{metric_label(metric)}, 95% interval", showgrid=True, zeroline=False, nticks=7, row=1, col=1)
-    if reference_label:
-        figure.update_yaxes(showticklabels=False, row=1, col=2)
-        figure.add_vline(x=0, line={"color": GREY, "width": 1.2, "dash": "dot"}, row=1, col=2)
-        figure.update_xaxes(
-            title_text="Difference, same patients", showgrid=True, zeroline=False, nticks=5, tickformat="+.2f", row=1, col=2
-        )
-        figure.add_annotation(
-            x=0, xref="x2 domain", xanchor="left", y=1, yref="paper", yanchor="bottom", showarrow=False,
-            text=f"against {reference_label[0].lower() + reference_label[1:]}", font={"size": 12},
-        )  # fmt: skip
+    figure.update_xaxes(title_text=f"{metric_label(metric)}, 95% interval", zeroline=False, nticks=6, tickangle=0)
+    figure.update_xaxes(domain=SCORE_PANEL, row=1, col=1)
 
 
-def forest_alt(board: pd.DataFrame, metric: str) -> str:
+def _write_difference_axis(figure: go.Figure) -> None:
+    figure.update_yaxes(showticklabels=False, row=1, col=2)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.2, "dash": "dot"}, row=1, col=2)
+    figure.update_xaxes(domain=DIFFERENCE_PANEL, title_text="Difference", nticks=4, tickformat="+.2f", row=1, col=2)
+
+
+def forest_alt(board: pd.DataFrame, metric: str, reference_label: str = "") -> str:
     """The finding of the forest plot in a sentence."""
     rivals = board[(board["family"] != "reference") & board["value"].notna()]
     if rivals.empty:
         return f"No model has a defined {metric_label(metric)} here."
-    best, worst = rivals.loc[rivals["value"].idxmax()], rivals.loc[rivals["value"].idxmin()]
+    ranked = rivals.sort_values("value")
+    worst, best = ranked.iloc[0], ranked.iloc[-1]
+    against = f" Differences are to {reference_label}, on the same patients." if reference_label else ""
     return (
         f"{metric_label(metric)} of {len(rivals)} models: from "
         f"{with_interval(worst['value'], worst['low'], worst['high'])} for {worst['label']} to "
-        f"{with_interval(best['value'], best['low'], best['high'])} for {best['label']}; no skill is 0.5."
+        f"{with_interval(best['value'], best['low'], best['high'])} for {best['label']}; no skill is 0.5.{against}"
     )

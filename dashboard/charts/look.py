@@ -15,6 +15,9 @@ SYMBOLS: tuple[str, ...] = ("circle", "square", "diamond", "triangle-up")
 DASHES: tuple[str, ...] = ("solid", "dash", "dot", "dashdot")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
 TEXT_SIZE = 13
+INK = {"light": "#4F5A64", "dark": "#B4BEC6"}
+"""Colour of the text in figures; each has a contrast above 6 on its theme's background."""
+
 
 # Models that are compared most often stand far apart; a model that is not listed gets its place from its name.
 KNOWN_PLACES: dict[str, int] = {
@@ -22,19 +25,23 @@ KNOWN_PLACES: dict[str, int] = {
     "explainable_boosting": 1,
     "random_forest": 2,
     "gradient_boosting": 3,
-    "radiomics_table": 4,
-    "image_3d": 5,
-    "clinical_score": 6,
-    "late_fusion": 8,
-    "joint_fusion": 9,
-    "conditional_fusion": 7,
-    "image_2d": 11,
-    "nephrometry": 10,
+    "radiomics_record": 4,
+    "image_cnn3d": 5,
+    "anatomy_only": 6,
+    "fusion_joint": 7,
+    "fusion_late": 8,
+    "fusion_film": 9,
+    "radiomics_record_boosting": 10,
+    "image_timm2d": 11,
     "cox": 12,
     "weibull": 13,
-    "boosted_hazard": 14,
-    "time_network": 15,
+    "clinical_score": 14,
+    "nephrometry_score": 15,
+    "cox_radiomics": 16,
+    "hazard_network": 17,
+    "boosted_hazard": 20,
 }
+"""Colour is the place modulo 6, the symbol changes with each round, the dash with both."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,11 @@ class Mark:
 def mark_of(base_model: str, family: str = "", with_procedure: bool = False) -> Mark:
     """The mark of a model; references are grey, variants with procedure fields hollow and of the same colour."""
     if family == "reference":
-        return Mark(GREY, "line-ns-open", "solid")
+        return Mark(GREY, "line-ns-open" if base_model == "base_rate" else "circle", "dot")
     place = KNOWN_PLACES.get(base_model, zlib.crc32(base_model.encode()) % (len(PALETTE) * len(SYMBOLS)))
-    turn = place // len(PALETTE) % len(SYMBOLS)
-    symbol = SYMBOLS[turn] + ("-open" if with_procedure else "")
-    return Mark(PALETTE[place % len(PALETTE)], symbol, DASHES[turn])
+    colour, turn = place % len(PALETTE), place // len(PALETTE)
+    dash = DASHES[(colour + turn + (2 if with_procedure else 0)) % len(DASHES)]
+    return Mark(PALETTE[colour], SYMBOLS[turn] + ("-open" if with_procedure else ""), dash)
 
 
 def tint(colour: str, opacity: float) -> str:
@@ -81,10 +88,19 @@ def dress(figure: go.Figure, height: int, *, left: int = 8, top: int = 16, botto
         height=height,
         margin={"l": left, "r": right, "t": top, "b": bottom},
         font={"family": FONT, "size": TEXT_SIZE},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0, "xanchor": "left", "font": {"size": TEXT_SIZE}},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0, "xanchor": "left", "font": {"size": TEXT_SIZE}},
         hoverlabel={"font": {"family": FONT, "size": TEXT_SIZE}},
         dragmode=False,
     )
-    figure.update_xaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=8)
-    figure.update_yaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=8)
+    figure.update_xaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=12)
+    figure.update_yaxes(title_font={"size": TEXT_SIZE}, tickfont={"size": TEXT_SIZE}, title_standoff=12)
+    return figure
+
+
+def with_ink(figure: go.Figure, theme: str) -> go.Figure:
+    """The figure with its text in the colour of the reader's theme, "light" or "dark"."""
+    colour = INK.get(theme, INK["light"])
+    figure.update_layout(font_color=colour, legend_font_color=colour)
+    figure.update_xaxes(tickfont_color=colour, title_font_color=colour)
+    figure.update_yaxes(tickfont_color=colour, title_font_color=colour)
     return figure

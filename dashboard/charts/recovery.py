@@ -59,6 +59,7 @@ def _ribbon(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, opacity:
     return go.Scatter(
         x=[*x, *x[::-1]],
         y=[*high, *low[::-1]],
+        mode="lines",
         fill="toself",
         fillcolor=tint(colour, opacity),
         line={"width": 0},

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from core.counseling.counts import largest_remainder
 from core.storage.summaries import StudySummary
 from dashboard.charts.wording import FAMILIES, inputs_text
 
@@ -25,8 +26,8 @@ def reference_model(summary: StudySummary, outcome: str) -> str:
     asked = str(summary.info.get("recipe", {}).get("evaluation", {}).get("reference_model", ""))
     if not summary.table("scores", outcome=outcome, model=asked).empty:
         return asked
-    rivals = summary.table("comparisons", outcome=outcome)["rival"]
-    return str(rivals.mode().iloc[0]) if len(rivals) else ""
+    rivals = summary.table("comparisons", outcome=outcome)["rival"].value_counts()
+    return str(rivals.index[0]) if len(rivals) else ""
 
 
 def model_facts(summary: StudySummary) -> pd.DataFrame:
@@ -97,7 +98,7 @@ def metric_table(summary: StudySummary, outcome: str, split: str, inputs: Inputs
 def best_of(board: pd.DataFrame) -> str:
     """Slug of the model with the highest value, references left out; empty where there is none."""
     rivals = board[(board["family"] != "reference") & board["value"].notna()]
-    return "" if rivals.empty else str(rivals.loc[rivals["value"].idxmax(), "model"])
+    return "" if rivals.empty else str(rivals.sort_values("value", ascending=False)["model"].iloc[0])
 
 
 def first_choice(board: pd.DataFrame, reference: str, limit: int = 3) -> list[str]:
@@ -105,6 +106,7 @@ def first_choice(board: pd.DataFrame, reference: str, limit: int = 3) -> list[st
     ranked = board[board["family"] != "reference"].sort_values("value", ascending=False)
     wanted = [best_of(board), reference]
     wanted += [str(rows.iloc[0]["model"]) for _, rows in ranked.groupby("family", sort=False)]
+    wanted += [str(name) for name in ranked["model"]]
     known = set(board["model"])
     return [name for name in dict.fromkeys(wanted) if name in known][:limit]
 
@@ -159,17 +161,5 @@ def consequences(flagged: float, sensitivity: float, rate: float, denominator: i
     """Counts of a denominator from shares between 0 and 1; the largest remainders are rounded up."""
     hit = min(sensitivity * rate, flagged)
     shares = (hit, flagged - hit, max(rate - hit, 0.0), max(1 - flagged - max(rate - hit, 0.0), 0.0))
-    return Consequences(*whole_parts(shares, denominator))
-
-
-def whole_parts(shares: Sequence[float], denominator: int) -> tuple[int, ...]:
-    """Whole counts in those proportions that sum to the denominator (largest remainder)."""
     total = sum(shares)
-    if total <= 0:
-        raise ValueError("at least one share must be above zero")
-    exact = [share / total * denominator for share in shares]
-    counts = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda at: (counts[at] - exact[at], at))
-    for at in by_remainder[: denominator - sum(counts)]:
-        counts[at] += 1
-    return tuple(counts)
+    return Consequences(*largest_remainder([share / total for share in shares], denominator))

@@ -45,11 +45,7 @@ def _add_split(figure: go.Figure, rows: pd.DataFrame, at: int, place: dict[str, 
     colour, symbol = SPLIT_MARKS[at % len(SPLIT_MARKS)]
     known = rows[rows["value"].map(finite)]
     label = str(rows["split_label"].iloc[0]) if len(rows) else ""
-    told = [
-        f"<b>{row.label}</b><br>{label}: {metric_label(metric)} {with_interval(row.value, row.low, row.high)}"
-        f"<br>{int(row.n)} patients"
-        for row in known.itertuples()
-    ]
+    told = [_hover(row, label, metric) for _, row in known.iterrows()]
     figure.add_trace(
         go.Scatter(
             x=known["value"],
@@ -70,6 +66,11 @@ def _add_split(figure: go.Figure, rows: pd.DataFrame, at: int, place: dict[str, 
             hovertemplate="%{text}<extra></extra>",
         )
     )
+
+
+def _hover(row: pd.Series, split_label: str, metric: str) -> str:
+    score = with_interval(row["value"], row["low"], row["high"])
+    return f"<b>{row['label']}</b><br>{split_label}: {metric_label(metric)} {score}<br>{int(row['n'])} patients"
 
 
 def dumbbell_alt(rows: pd.DataFrame, metric: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 MINUS = "\u2212"
 NOT_DEFINED = "not defined"
@@ -28,6 +29,8 @@ METRICS: dict[str, MetricWords] = {
     ),
     "brier": MetricWords("Brier score", "Mean squared distance between risk and what happened.", False),
     "interval_score": MetricWords("Interval score", "Width of the stated range of days, with a fine for each miss.", False),
+    "quantile_coverage": MetricWords("Coverage of 80% range", "Share of patients whose day lies inside the stated range."),
+    "brier_by_day": MetricWords("Brier score, days", "Brier score, mean over the scored days.", False),
     "accuracy": MetricWords("Accuracy", "Share judged rightly at the stated threshold."),
     "precision": MetricWords("Precision", "Share of the flagged who have the event, at the stated threshold."),
     "recall": MetricWords("Recall", "Share of those with the event who are flagged, at the stated threshold."),
@@ -35,7 +38,7 @@ METRICS: dict[str, MetricWords] = {
 }
 FAMILIES: dict[str, str] = {
     "reference": "Reference",
-    "traditional": "Scores in use today",
+    "traditional": "In use today",
     "tabular": "Learned from the record",
     "image": "Learned from the image",
     "fusion": "Image and record together",
@@ -56,12 +59,12 @@ def metric_label(metric: str) -> str:
 
 def finite(value: object) -> bool:
     """Whether a value is a number that can be shown."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def digits_for(low: float, high: float) -> int:
     """Decimals that an interval deserves: three when it is narrower than 0.02, else two."""
-    return 3 if finite(low) and finite(high) and high - low < 0.02 else 2
+    return 3 if finite(low) and finite(high) and 1e-9 < high - low < 0.02 else 2
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -85,9 +88,9 @@ def span(low: float, high: float, digits: int = 2) -> str:
 
 
 def with_interval(value: float, low: float, high: float, digits: int | None = None) -> str:
-    """ "0.68 (0.61 to 0.75)"; the value alone where there is no interval."""
+    """ "0.68 (0.61 to 0.75)"; the value alone where there is no interval, or where it is fixed by definition."""
     places = digits_for(low, high) if digits is None else digits
-    if not (finite(low) and finite(high)):
+    if not (finite(low) and finite(high)) or high - low < 1e-9:
         return number(value, places)
     return f"{number(value, places)} ({span(low, high, places)})"
 
@@ -106,8 +109,8 @@ def percent(share: float) -> str:
 
 def events(count: object, min_cell: int) -> str:
     """ "88", or "fewer than 10" where the count is hidden."""
-    if isinstance(count, (int, float)) and math.isfinite(count):
-        return f"{int(count):,}"
+    if isinstance(count, Real) and math.isfinite(count):
+        return f"{float(count):,.0f}"
     return f"fewer than {min_cell}"
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cost, rows
-from dashboard.charts.wording import FAMILIES, METRICS, finite, with_interval
+from dashboard.charts.wording import FAMILIES, METRICS, finite, metric_label, with_interval
 from dashboard.panels.choice import View
 from dashboard.widgets import figures, folds
 
@@ -25,7 +25,12 @@ def outcome_section(view: View) -> None:
             st.markdown(f"**{label}:** {value}")
     for note in facts.get("notes", ()):
         st.markdown(f"- {note}")
-    for title, table in breakdowns(facts.get("breakdowns")).items():
+    tables(facts.get("breakdowns"))
+
+
+def tables(stored: object) -> None:
+    """Small tables of counts, each under its title."""
+    for title, table in breakdowns(stored).items():
         st.markdown(f"**{title}**")
         st.table(table, border="horizontal", hide_index=True)
 
@@ -40,16 +45,23 @@ def breakdowns(stored: object) -> dict[str, pd.DataFrame]:
 
 
 def _frame(rows: Any) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
-    return table.rename(columns={name: str(name).replace("_", " ").capitalize() for name in table.columns}).astype(str)
+    """Counts as text; a hidden one is an empty cell."""
+    table = pd.DataFrame(rows).astype(object)
+    table = table.rename(columns={name: str(name).replace("_", " ").capitalize() for name in table.columns})
+    return table.map(
+        lambda value: "" if value is None or value != value else f"{value:g}" if isinstance(value, float) else str(value)
+    )
 
 
 def shuffled_line(view: View) -> None:
     """What training on shuffled labels gave: a check that nothing leaks."""
     facts = (view.summary.info.get("permuted") or {}).get(view.outcome_name)
     if facts and finite(facts.get("auroc")):
+        metric = metric_label(str(facts.get("metric", view.metric)))
         told = with_interval(facts["auroc"], facts.get("low", float("nan")), facts.get("high", float("nan")))
-        st.caption(f"Check: trained on shuffled labels, the same pipeline reaches AUROC {told}; without a leak it is about 0.5.")
+        st.caption(
+            f"Check: trained on shuffled labels, the same pipeline reaches {metric} {told}; without a leak it is about 0.5."
+        )
 
 
 def models_section(view: View) -> None:
@@ -88,6 +100,7 @@ def closing(view: View) -> None:
 
 def _reading(view: View) -> list[str]:
     first = f"**{METRICS[view.metric].label}.** {METRICS[view.metric].meaning} 0.5 is a coin, 1 is never wrong."
-    second = "**Intervals** resample patients with all their repeats (95%). Where two intervals overlap, look at the difference."
+    made = str(view.summary.info.get("interval") or "95 % of bootstrap samples of patients")
+    second = f"**Intervals:** {made}. Where two intervals overlap, look at the difference."
     third = "**Differences** are paired: both models judged the same patients. An interval that holds zero is no evidence."
     return [first, second, third]

@@ -14,12 +14,12 @@ from dashboard.charts import rows
 from dashboard.widgets import choosers, state
 
 INPUT_WORDS = {
-    "record": "Known before",
-    "procedure": "With procedure",
+    "record": "Record",
+    "procedure": "And procedure",
     "both": "Both",
 }
 INPUT_HELP = (
-    "Known before: only what stands in the record before the operation. With procedure: also which procedure was performed, "
+    "Record: only what is known before the operation. And procedure: also which procedure was performed, "
     "which stands in for the plan and may say more than anybody knew beforehand."
 )
 
@@ -76,7 +76,7 @@ def choose_view(summary: StudySummary) -> View | None:
     outcomes = {str(item["name"]): str(item["label"]) for item in summary.info["outcomes"]}
     if not outcomes:
         return None
-    left, middle, right = st.columns([3, 2.4, 3], gap="medium", vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 2.5, 3.5], gap="medium", vertical_alignment="bottom")
     with left:
         outcome = choosers.select("Outcome", state.OUTCOME, outcomes, next(iter(outcomes)))
     with middle:

@@ -7,10 +7,12 @@ import streamlit as st
 from dashboard.charts import curves, recovery, rows
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
+from dashboard.widgets.trouble import section
 
 MOST_MODELS = 4
 
 
+@section
 def curves_section(view: View) -> None:
     """ROC beside precision-recall, or words where no curve was kept."""
     st.subheader("How often is it right, at every threshold?", anchor=False)
@@ -36,6 +38,7 @@ def curves_section(view: View) -> None:
         figures.table(points.round(3), name=view.file("curves"), alt="Points of the curves", raw=points)
 
 
+@section
 def recovery_section(view: View) -> None:
     """Share at home by day, seen and foretold."""
     st.subheader("How many are at home by which day?", anchor=False)

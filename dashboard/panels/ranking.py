@@ -24,7 +24,17 @@ from dashboard.charts.wording import (
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
 
-TABLE_METRICS = ("average_precision", "brier", "accuracy", "precision", "recall", "f1", "interval_score")
+TABLE_METRICS = (
+    "average_precision",
+    "brier",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "interval_score",
+    "quantile_coverage",
+    "brier_by_day",
+)
 
 
 def headline_numbers(view: View) -> None:
@@ -32,9 +42,9 @@ def headline_numbers(view: View) -> None:
     best, reference = _row(view.board, rows.best_of(view.board)), _reference_row(view)
     columns = st.columns(4, gap="medium")
     with columns[0]:
-        _score("Highest " + metric_label(view.metric), best)
+        _score("Highest " + metric_label(view.metric), best, view.metric)
     with columns[1]:
-        _score(f"{metric_label(view.metric)} of the reference", reference)
+        _score(f"{metric_label(view.metric)} to beat", reference, view.metric)
     with columns[2]:
         _difference(best)
     with columns[3]:
@@ -56,17 +66,21 @@ def _reference_row(view: View) -> pd.Series | None:
     return None if same.empty else same.iloc[0]
 
 
-def _score(label: str, row: pd.Series | None) -> None:
+def _score(label: str, row: pd.Series | None, metric: str) -> None:
     if row is None or not finite(row["value"]):
         st.metric(label, "none")
         st.caption("No model has a defined value here.")
         return
-    st.metric(label, number(row["value"]), help=METRICS[view_metric].meaning if (view_metric := _slug(label)) else None)
-    st.caption(f"{span(row['low'], row['high'])}  \n{row['label']}")
+    below = span(row["low"], row["high"]) if row["high"] > row["low"] else "by definition"
+    _number(label, number(row["value"]), below, str(row["label"]), METRICS[metric].meaning)
 
 
-def _slug(label: str) -> str:
-    return next((slug for slug in ("auroc", "c_index") if metric_label(slug) in label), "")
+def _number(label: str, value: str, below: str, small: str, help: str | None = None) -> None:
+    """A headline number with its interval and one more line."""
+    with st.container(gap=None):
+        st.metric(label, value, help=help)
+        st.markdown(below)
+        st.caption(small)
 
 
 def _difference(best: pd.Series | None) -> None:
@@ -74,8 +88,8 @@ def _difference(best: pd.Series | None) -> None:
         st.metric("Difference", "none")
         st.caption("The best model is the reference, or no pair was compared.")
         return
-    st.metric("Difference, same patients", signed(best["difference"]))
-    st.caption(f"{signed(best['difference_low'])} to {signed(best['difference_high'])}  \n{_verdict(best)}")
+    told = f"{signed(best['difference_low'])} to {signed(best['difference_high'])}"
+    _number("Difference, same patients", signed(best["difference"]), told, _verdict(best))
 
 
 def _verdict(best: pd.Series) -> str:
@@ -85,12 +99,10 @@ def _verdict(best: pd.Series) -> str:
 
 def _patients(view: View) -> None:
     first = view.board.iloc[0]
-    st.metric("Patients judged", f"{int(first['n']):,}")
-    if view.is_time:
-        st.caption(f"{events(first['n_events'], view.min_cell)} went home in the time seen")
-        return
-    share = f" ({percent(first['n_events'] / first['n'])})" if finite(first["n_events"]) else ""
-    st.caption(f"{events(first['n_events'], view.min_cell)} with the event{share}")
+    seen = events(first["n_events"], view.min_cell)
+    told = "went home in the time seen" if view.is_time else "with the event"
+    share = percent(first["n_events"] / first["n"]) if finite(first["n_events"]) and not view.is_time else ""
+    _number("Patients judged", f"{int(first['n']):,}", f"{seen} {told}", share)
 
 
 def leaderboard_section(view: View) -> None:
@@ -99,8 +111,8 @@ def leaderboard_section(view: View) -> None:
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
         reference = _reference_row(view)
-        drawing = leaderboard.forest(view.board, view.metric, str(reference["label"]) if reference is not None else "")
-        figures.figure(drawing, name=view.file("leaderboard"), alt=leaderboard.forest_alt(view.board, view.metric))
+        alt = leaderboard.forest_alt(view.board, view.metric, "" if reference is None else str(reference["label"]))
+        figures.figure(leaderboard.forest(view.board, view.metric), name=view.file("leaderboard"), alt=alt)
     with table:
         shown = score_table(view.summary, view)
         raw = rows.metric_table(view.summary, view.outcome_name, view.split, view.inputs)
@@ -114,9 +126,11 @@ def score_table(summary: StudySummary, view: View) -> pd.DataFrame:
             "Model": view.board["label"],
             "Sees": view.board["sees"],
             metric_label(view.metric): _intervals(view.board, "value", "low", "high"),
-            "Difference to reference": [
-                difference_with_interval(*three) if finite(three[0]) else ""
-                for three in view.board[["difference", "difference_low", "difference_high"]].to_numpy()
+            "Difference": [
+                difference_with_interval(row["difference"], row["difference_low"], row["difference_high"])
+                if finite(row["difference"])
+                else ""
+                for _, row in view.board.iterrows()
             ],
         }
     )
@@ -130,4 +144,4 @@ def score_table(summary: StudySummary, view: View) -> pd.DataFrame:
 
 def _intervals(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
     digits = max((digits_for(*pair) for pair in table[[low, high]].dropna().to_numpy()), default=2)
-    return [with_interval(*three, digits) for three in table[[value, low, high]].to_numpy()]
+    return [with_interval(row[value], row[low], row[high], digits) for _, row in table.iterrows()]

@@ -10,13 +10,16 @@ from dashboard.charts.rows import Consequences
 from dashboard.charts.wording import percent
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
+from dashboard.widgets.trouble import section
 
 SMALL = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
+@section
 def threshold_section(view: View) -> None:
     """A slider over the stored thresholds, and its consequences for 100 such patients."""
     stored = view.summary.table("thresholds", outcome=view.outcome_name, split=view.split)
+    stored = stored.dropna(subset=["flagged", "sensitivity"])
     board = view.board[view.board["model"].isin(set(stored["model"]))]
     if board.empty:
         return

@@ -27,7 +27,7 @@ def transport_section(view: View) -> None:
             transport.dumbbell(table, view.metric), name=view.file("splits"), alt=transport.dumbbell_alt(table, view.metric)
         )
     with shown:
-        wide = table.assign(text=[with_interval(*three) for three in table[["value", "low", "high"]].to_numpy()])
+        wide = table.assign(text=[with_interval(row["value"], row["low"], row["high"]) for _, row in table.iterrows()])
         wide = wide.pivot(index="label", columns="split_label", values="text").reindex(table["label"].unique())
         wide = wide[list(dict.fromkeys(table["split_label"]))].reset_index().rename(columns={"label": "Model"})
         alt = f"{metric_label(view.metric)} of each model on each set of patients"
@@ -35,12 +35,12 @@ def transport_section(view: View) -> None:
 
 
 def _note(split: dict[str, object]) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if str(split["name"]).startswith("external"):
-            st.badge(badges.EXTERNAL.word, color=badges.EXTERNAL.colour, help=badges.EXTERNAL.meaning)
-        st.markdown(f"**{split.get('label', split['name'])}** ({_sizes(split)}): {split.get('note', '')}")
+    badge = f" {badges.inline(badges.EXTERNAL)}" if str(split["name"]).startswith("external") else ""
+    st.markdown(f"**{split.get('label', split['name'])}**{badge} {_sizes(split)}{split.get('note', '')}")
 
 
 def _sizes(split: dict[str, object]) -> str:
     trained, judged = int(str(split.get("n_train") or 0)), int(str(split.get("n_test") or 0))
-    return f"learned from {plural(trained, 'patient')}, judged on {judged:,}"
+    if split["name"] == "internal":
+        return f"{plural(judged, 'patient')}. "
+    return f"Learned from {plural(trained, 'patient')}, judged on {judged:,}. " if trained and judged else ""

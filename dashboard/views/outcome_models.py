@@ -31,8 +31,7 @@ def render() -> None:
 
 
 def _opening(place: StudyPlace) -> View | None:
-    st.markdown(f"**{title_of(place)}**")
-    badges.row(badges_of(place))
+    badges.titled(title_of(place), badges_of(place))
     return choose_view(store.summary(place))
 
 
@@ -54,13 +53,15 @@ def _body(view: View) -> None:
 
 def _answer(view: View) -> None:
     """The sentence that answers the page's question; it speaks of the main analysis."""
+    verdict = str(view.outcome.get("verdict", ""))
     sentence = str(view.summary.info.get("headlines", {}).get(view.outcome_name, ""))
     marks = [] if view.outcome.get("enough", True) else [badges.TOO_FEW_EVENTS]
     if view.split != "internal":
         marks += [badges.EXTERNAL] if view.split.startswith("external") else []
-    badges.row(marks)
     if sentence:
-        st.markdown(f"### {sentence}")
+        rule = (view.summary.info.get("verdicts") or {}).get(verdict)
+        st.markdown(f"### {sentence}", help=f"Verdict: {verdict}. {rule}" if rule else None)
+    badges.row(marks)
     if view.split != "internal":
         st.caption(
             f"The sentence speaks of cross-validation; the numbers below are of: {view.split_facts.get('label', view.split)}."

@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import OpSightError
 from core.storage.summaries import StudyPlace, StudySummary
 from dashboard.charts.wording import events, percent, plural
+from dashboard.panels.about import tables
 from dashboard.widgets import badges, folds, state, store, trouble
 from dashboard.widgets.pages import PageSpec, link
 from dashboard.widgets.sidebar import title_of
@@ -91,15 +92,16 @@ def _facts(info: Mapping[str, Any]) -> str:
 
 
 def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
-    name, finding, count = st.columns([2.4, 6, 1.9], gap="medium", vertical_alignment="top")
-    with name:
-        link("outcome_models", str(outcome["label"]), {state.STUDY: place.name, state.OUTCOME: str(outcome["name"])})
-    with finding:
-        st.markdown(str(info.get("headlines", {}).get(outcome["name"]) or "No finding was written for this outcome."))
+    name, finding, count, door = st.columns([2.3, 5.4, 2, 0.9], gap="small", vertical_alignment="top")
+    name.markdown(f"**{outcome['label']}**")
+    finding.markdown(str(info.get("headlines", {}).get(outcome["name"]) or "No finding was written for this outcome."))
     with count:
         st.caption(_count(outcome, int(info.get("min_cell", 10))))
         if not outcome.get("enough", True):
             badges.row((badges.TOO_FEW_EVENTS,))
+    with door:
+        query = {state.STUDY: place.name, state.OUTCOME: str(outcome["name"])}
+        link("outcome_models", ":primary[Open]", query, help=f"All models of: {outcome['label']}")
 
 
 def _count(outcome: Mapping[str, Any], min_cell: int) -> str:
@@ -126,6 +128,7 @@ def _provenance(info: Mapping[str, Any]) -> None:
                 st.markdown(f"**{key}:** {value}")
         for note in dataset.get("notes", ()):
             st.markdown(f"- {note}")
+        tables(dataset.get("breakdowns"))
 
 
 def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:

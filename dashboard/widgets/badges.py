@@ -40,6 +40,19 @@ def row(badges: Iterable[Badge]) -> None:
             st.badge(badge.word, color=badge.colour, help=badge.meaning)
 
 
+def titled(title: str, badges: Iterable[Badge]) -> None:
+    """A bold line with badges behind it."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown(f"**{title}**", width="content")
+        for badge in badges:
+            st.badge(badge.word, color=badge.colour, help=badge.meaning)
+
+
+def inline(badge: Badge) -> str:
+    """A badge inside a line of Markdown."""
+    return f":{badge.colour}-badge[{badge.word}]"
+
+
 def of_study(simulated: bool, published: bool) -> tuple[Badge, ...]:
     """The badges that a study wears."""
     return (*((SIMULATED,) if simulated else ()), PUBLISHED if published else RUN_HERE)

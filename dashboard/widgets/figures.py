@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts.look import with_ink
+
 MODEBAR: dict[str, Any] = {
     "displaylogo": False,
     "displayModeBar": "hover",
@@ -18,6 +20,7 @@ MODEBAR: dict[str, Any] = {
 def figure(drawing: Any, *, name: str, alt: str) -> None:
     """A Plotly figure with its finding in words below; the camera in its corner saves it as SVG."""
     config = {**MODEBAR, "toImageButtonOptions": {"format": "svg", "filename": name, "scale": 1}}
+    drawing = with_ink(drawing, st.context.theme.type or "light")
     st.plotly_chart(drawing, width="stretch", theme="streamlit", config=config, key=f"figure_{name}", alt=alt)
     st.caption(alt)
 

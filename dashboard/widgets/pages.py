@@ -49,13 +49,12 @@ def navigation(specs: Iterable[PageSpec]) -> Any:
     return st.navigation(menu)
 
 
-def link(name: str, label: str, query: Mapping[str, str] | None = None) -> None:
-    """A link to another page that keeps what is chosen; plain text where that page is not installed."""
+def link(name: str, label: str, query: Mapping[str, str] | None = None, help: str | None = None) -> None:
+    """A short link to another page that opens it at the values of ``query``; nothing where that page is not installed."""
     page = st.session_state.get(state.PAGES, {}).get(name)
     if page is None:
-        st.markdown(label)
-    else:
-        st.page_link(page, label=label, query_params=dict(query or {}))
+        return
+    st.page_link(page, label=label, query_params=dict(query or {}), help=help)
 
 
 def _place(section: str) -> int:

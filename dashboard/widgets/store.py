@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
+from core.storage.locations import places
 from core.storage.summaries import StudyPlace, StudySummary, list_studies, read_summary
+
+if TYPE_CHECKING:
+    from core.serving.predictor import BundleFacts, BundlePredictor
 
 
 def studies() -> tuple[StudyPlace, ...]:
@@ -30,24 +34,31 @@ def _summary(folder: str, stamp: int) -> StudySummary:
     return read_summary(Path(folder))
 
 
-def bundles() -> tuple[Any, ...]:
-    """Facts of all model bundles here (``core.serving.predictor.BundleFacts``); the models themselves stay closed."""
+def bundles() -> tuple[BundleFacts, ...]:
+    """Facts of all model bundles here; the models themselves stay closed."""
+    manifests = sorted(places().models.glob("*/*/manifest.json"))
+    stamp = tuple((str(path), path.stat().st_mtime_ns) for path in manifests)
+    return cast("tuple[BundleFacts, ...]", _bundles(stamp))
+
+
+@st.cache_data(max_entries=4, show_spinner="Looking for models …")
+def _bundles(stamp: tuple[tuple[str, int], ...]) -> tuple[BundleFacts, ...]:
     from core.serving.predictor import available_bundles
 
-    return tuple(available_bundles())
+    return available_bundles()
 
 
-def predictor(facts: Any) -> Any:
-    """An opened bundle (``core.serving.predictor.BundlePredictor``), loaded when first asked and then shared.
+def predictor(facts: BundleFacts) -> BundlePredictor:
+    """An opened bundle, verified when first asked and then shared by all readers.
 
     Raises:
         BundleError: the bundle must not be used.
     """
-    return _predictor(str(facts.path), facts.version, facts)
+    return cast("BundlePredictor", _predictor(str(facts.path), facts.digest, facts))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Opening and checking the model …")
-def _predictor(path: str, version: str, _facts: Any) -> Any:
+def _predictor(path: str, digest: str, _facts: BundleFacts) -> BundlePredictor:
     from core.serving.predictor import open_bundle
 
     return open_bundle(_facts)

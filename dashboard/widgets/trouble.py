@@ -7,6 +7,7 @@ import logging
 import secrets
 import traceback
 from collections.abc import Callable
+from typing import ParamSpec, cast
 
 import streamlit as st
 
@@ -15,17 +16,25 @@ from core.errors import OpSightError
 LOG = logging.getLogger("opsight.dashboard")
 
 
-def guarded(render: Callable[[], None]) -> Callable[[], None]:
-    """The same page, with a calm box in place of an error."""
+P = ParamSpec("P")
+
+
+def guarded(render: Callable[P, None]) -> Callable[P, None]:
+    """The same page or part of one, with a calm box in place of an error."""
 
     @functools.wraps(render)
-    def page() -> None:
+    def page(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            render()
+            render(*args, **kwargs)
         except Exception as error:  # the last line of defence of a page: a reader must never see a stack trace
             show(error)
 
     return page
+
+
+def section(render: Callable[P, None]) -> Callable[P, None]:
+    """A part of a page that is drawn again by itself when a control inside it moves, with its own calm box."""
+    return cast("Callable[P, None]", st.fragment(guarded(render)))
 
 
 def show(error: Exception) -> str:

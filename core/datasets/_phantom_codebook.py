@@ -1,0 +1,290 @@
+"""What each field of the phantom means, and what is studied."""
+
+from __future__ import annotations
+
+from core.contracts.codebook import Codebook, Field, Level
+from core.contracts.outcome import Outcome
+from core.datasets._phantom_risk import LAST_DAY
+from core.datasets._phantom_sites import SITES
+from core.imaging.anatomy import anatomy_fields
+
+SIMULATED = "simulated"
+MECHANISM_REFERENCE = "Simulated; the mechanism is stated in core/datasets/_phantom_risk.py."
+
+PERSON = (
+    Field(
+        name="age",
+        label="Age",
+        kind="integer",
+        known="before",
+        unit="years",
+        low=18,
+        high=95,
+        source=SIMULATED,
+        section="Person",
+        help="Age in whole years on the day of the operation.",
+        required=True,
+        subgroup=True,
+        bins=(65, 75),
+    ),
+    Field(
+        name="sex",
+        label="Sex",
+        kind="category",
+        known="before",
+        levels=(Level("female", "Female"), Level("male", "Male")),
+        source=SIMULATED,
+        section="Person",
+        help="Sex in the record.",
+        required=True,
+        subgroup=True,
+    ),
+    Field(
+        name="bmi",
+        label="Body mass index",
+        kind="number",
+        known="before",
+        unit="kg/m2",
+        low=14,
+        high=60,
+        source=SIMULATED,
+        section="Person",
+        help="Weight in kilograms divided by height in metres, squared.",
+        modifiable=True,
+        subgroup=True,
+        bins=(25, 30, 35),
+    ),
+    Field(
+        name="smoking",
+        label="Smoking",
+        kind="category",
+        known="before",
+        levels=(Level("never", "Never"), Level("former", "Stopped"), Level("current", "Smokes now")),
+        source=SIMULATED,
+        section="Person",
+        help="Whether the patient smokes, has stopped, or never smoked.",
+        modifiable=True,
+    ),
+)
+HEALTH = (
+    Field(
+        name="asa",
+        label="ASA class",
+        kind="category",
+        known="before",
+        levels=(
+            Level("1", "1: healthy"),
+            Level("2", "2: mild disease"),
+            Level("3", "3: severe disease"),
+            Level("4", "4: life-threatening disease"),
+        ),
+        source=SIMULATED,
+        section="Health",
+        help="How fit the anaesthetist judges the patient to be, from 1 (healthy) to 4.",
+        required=True,
+    ),
+    Field(
+        name="comorbidity_index",
+        label="Comorbidity index",
+        kind="integer",
+        known="before",
+        unit="points",
+        low=0,
+        high=12,
+        source=SIMULATED,
+        section="Health",
+        help="Points for long-term diseases, counted as in Charlson's index, without age.",
+    ),
+    Field(
+        name="diabetes",
+        label="Diabetes",
+        kind="flag",
+        known="before",
+        source=SIMULATED,
+        section="Health",
+        help="1 if the patient has diabetes, 0 if not.",
+    ),
+    Field(
+        name="anticoagulation",
+        label="Takes anticoagulants",
+        kind="flag",
+        known="before",
+        source=SIMULATED,
+        section="Health",
+        help="1 if the patient takes a medicine that thins the blood, 0 if not.",
+    ),
+)
+BLOOD = (
+    Field(
+        name="haemoglobin",
+        label="Haemoglobin",
+        kind="number",
+        known="before",
+        unit="g/L",
+        low=50,
+        high=200,
+        source=SIMULATED,
+        section="Blood tests",
+        help="Last value before the operation; a low value is anaemia.",
+        modifiable=True,
+    ),
+    Field(
+        name="egfr",
+        label="eGFR",
+        kind="number",
+        known="before",
+        unit="mL/min/1.73 m2",
+        low=5,
+        high=140,
+        source=SIMULATED,
+        section="Blood tests",
+        help="Estimated filtration rate: how well the kidneys work. Last value before the operation.",
+    ),
+    Field(
+        name="albumin",
+        label="Albumin",
+        kind="number",
+        known="before",
+        unit="g/L",
+        low=12,
+        high=58,
+        source=SIMULATED,
+        section="Blood tests",
+        help="A protein in the blood; low values go with poor nutrition and illness. Often not measured.",
+    ),
+)
+TUMOUR = (
+    Field(
+        name="tumour_size_mm",
+        label="Tumour size on the report",
+        kind="number",
+        known="before",
+        unit="mm",
+        low=8,
+        high=130,
+        source=SIMULATED,
+        section="Tumour and referral",
+        help="Largest diameter as read on the scan report.",
+    ),
+    Field(
+        name="side",
+        label="Side of the tumour",
+        kind="category",
+        known="before",
+        levels=(Level("left", "Left"), Level("right", "Right")),
+        source=SIMULATED,
+        section="Tumour and referral",
+        help="Left or right side of the patient's body.",
+    ),
+    Field(
+        name="referral",
+        label="Referral",
+        kind="category",
+        known="before",
+        levels=(Level("elective", "Elective"), Level("emergency_transfer", "Emergency transfer")),
+        source=SIMULATED,
+        section="Tumour and referral",
+        help="Whether the patient came by appointment or as an emergency from another hospital.",
+        subgroup=True,
+    ),
+)
+PLAN = Field(
+    name="planned_approach",
+    label="Planned approach",
+    kind="category",
+    known="before",
+    block="procedure",
+    levels=(Level("open", "Open"), Level("minimally_invasive", "Minimally invasive")),
+    source=SIMULATED,
+    section="Plan",
+    help="What the surgeon plans after seeing the scan; a plan, not what was done.",
+)
+SITE = Field(
+    name="site",
+    label="Hospital",
+    kind="category",
+    known="before",
+    block="identifier",
+    levels=tuple(Level(site.name, site.label) for site in SITES),
+    source=SIMULATED,
+    section="Hospital",
+    help="Where the patient was scanned and operated; no model reads it.",
+    subgroup=True,
+)
+TO_VESSEL = Field(
+    name="tumour_to_vessel_mm",
+    label="Gap between tumour and nearest vessel",
+    kind="number",
+    known="before",
+    block="anatomy",
+    unit="mm",
+    low=0,
+    high=400,
+    source="measured from the mask",
+    section="Anatomy measured from the mask",
+    help="Between nearest voxels of the tumour and of a labelled vessel; 0 where they touch.",
+)
+RECORD_FIELDS: tuple[Field, ...] = (*PERSON, *HEALTH, *BLOOD, *TUMOUR)
+
+
+def codebook() -> Codebook:
+    """Record, plan, hospital, and the anatomy measured from masks."""
+    return Codebook((*RECORD_FIELDS, PLAN, SITE, *anatomy_fields("kidney"), TO_VESSEL))
+
+
+OUTCOMES: tuple[Outcome, ...] = (
+    Outcome(
+        name="complication",
+        label="Any complication",
+        kind="binary",
+        definition="Any departure from the normal course after the operation (simulated; Clavien-Dindo grade I or more).",
+        desirable=False,
+        eligible="All patients.",
+        horizon="within 30 days of the operation",
+        reference="10.1097/01.sla.0000133083.54934.ae",
+        notes=("Drawn from a known risk; the risk is kept beside the cohort.",),
+    ),
+    Outcome(
+        name="major_complication",
+        label="Major complication",
+        kind="binary",
+        definition="A complication that needs another procedure or intensive care, or ends in death (simulated; grade III up).",
+        desirable=False,
+        eligible="All patients.",
+        horizon="within 30 days of the operation",
+        reference="10.1097/01.sla.0000133083.54934.ae",
+        notes=("Its log-odds are those of any complication less a constant, so both have the same causes.",),
+    ),
+    Outcome(
+        name="success",
+        label="Success",
+        kind="binary",
+        definition="The tumour is out with a clear margin, and the kidney was kept and works (simulated).",
+        desirable=True,
+        eligible="All patients.",
+        horizon="within 90 days of the operation",
+        reference=MECHANISM_REFERENCE,
+        notes=("Drawn from its own risk; patients with a complication have it less often.",),
+    ),
+    Outcome(
+        name="recovery",
+        label="Recovery: days in hospital",
+        kind="time_to_event",
+        definition="Days from the operation to discharge home (simulated); a death in hospital is never a discharge.",
+        desirable=True,
+        eligible="All patients.",
+        reference=MECHANISM_REFERENCE,
+        days=(1, 2, 3, 5, 7, 14),
+        notes=(f"Stays are followed to day {LAST_DAY}.",),
+    ),
+    Outcome(
+        name="kidney_function_loss",
+        label="Loss of kidney function",
+        kind="binary",
+        definition="The eGFR, 45 or more before the operation, is below 45 afterwards (simulated).",
+        desirable=False,
+        eligible="Patients with a recorded eGFR of 45 or more before the operation who left hospital alive.",
+        horizon="30 to 365 days after the operation",
+        reference=MECHANISM_REFERENCE,
+    ),
+)
