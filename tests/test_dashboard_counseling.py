@@ -13,6 +13,7 @@ from core.contracts.codebook import Field, Level
 from core.contracts.statement import Abstention, GroupRate, PersonalRisk, Statement
 from core.errors import BundleError
 from dashboard.widgets import store
+from tests.fixtures_bundles import build, bundle_cohort
 
 FIELDS = (
     Field("age", "Age", "integer", "before", unit="years", low=18, high=95, section="Patient", required=True),
@@ -260,3 +261,17 @@ def test_a_broken_bundle_is_named_with_its_problem(home: Path, monkeypatch: pyte
     monkeypatch.setattr(store, "bundles", lambda: (BUNDLES[0], broken))
     monkeypatch.setattr(store, "predictor", FakePredictor)
     assert "phantom_readmission, version 1: A file is missing." in said(counseling())
+
+
+def test_real_bundles_answer_on_the_page(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path_factory.mktemp("bundles")
+    build(folder / "models", cohort=bundle_cohort(simulated=True))
+    build(folder / "models", cohort=bundle_cohort(simulated=True), outcome="recovery", model="cox")
+    monkeypatch.setenv("OPSIGHT_HOME", str(folder))
+    test = counseling()
+    assert not test.exception and not test.warning
+    text = said(ask_for_example(test))
+    assert not test.exception and not test.warning
+    assert "of 100 people like you will" in text and "The range is between" in text and "people like you will be home" in text
+    text = said(press(press(test, "Clear"), "Show what may be expected"))
+    assert "no number" in text and "What would be needed:" in text and "people like you" not in text

@@ -218,6 +218,19 @@ def _break(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr("dashboard.widgets.store.studies", fail)
 
 
+@pytest.mark.parametrize("publish", [False, True])
+def test_the_pages_read_what_an_evaluation_writes(home: Path, publish: bool) -> None:
+    study = summary_of(cohort())
+    write_study(home, for_publication(study, 10) if publish else study)
+    for outcome in study.info["outcomes"]:
+        for split in ("internal", "release"):
+            test = page("outcome_models", outcome=outcome["name"], split=split)
+            assert not test.exception and not test.warning
+            assert study.info["headlines"][outcome["name"]] in words(test) or publish
+    test = page("overview")
+    assert not test.exception and not test.warning and "CC0" in words(test)
+
+
 def test_opening_any_page_loads_no_network_library() -> None:
     code = (
         "import sys\nfrom dashboard.views import PAGES\nassert len(PAGES.names()) >= 3\n"

@@ -111,7 +111,7 @@ def test_the_3d_network_sees_what_is_plainly_visible_in_new_cases() -> None:
 
 
 def test_the_2d_network_sees_what_is_plainly_visible_in_new_cases() -> None:
-    assert auroc(asked(fitted("image_timm2d", outcomes=(LARGE,), epochs=6)), "large") > 0.95
+    assert auroc(asked(fitted("image_timm2d", cohort(80), (LARGE,), epochs=5)), "large") > 0.95
 
 
 @pytest.mark.parametrize("name", ["fusion_joint", "fusion_film", "fusion_late"])
@@ -224,7 +224,7 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name() -> None:
 
 
 def test_a_backbone_without_a_map_of_features_is_refused() -> None:
-    with pytest.raises(RecipeError, match="convolutional|small views|map of features"):
+    with pytest.raises(RecipeError, match="convolutional"):
         make_encoder("timm2d", ("ball",), {"backbone": "vit_tiny_patch16_224"})
 
 
@@ -236,7 +236,7 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_a_network_without_pictures_or_of_another_shape_is_refused() -> None:
     with pytest.raises(DataError, match="reads pictures"):
-        fitted("fusion_joint", without_images(TRAIN))
+        fitted("fusion_joint", Cases(TRAIN.table, CODEBOOK, TRAIN.patients, TRAIN.targets, None))
     predictor = fitted("image_cnn3d", epochs=1)
     with pytest.raises(DataError, match="reads pictures"):
         predictor.predict(without_images(TEST))
@@ -257,5 +257,6 @@ def test_a_stack_weighs_members_by_what_they_know_and_turns_none_round() -> None
     good = rng.normal(0, 1.5, 3000)
     events = (rng.random(3000) < expit(good)).astype(float)
     stack = Stack.learn(np.column_stack([good, -good + rng.normal(0, 2, 3000)]), np.ones(3000), events)
-    assert stack.weights[0] == pytest.approx(1.0, abs=0.1) and stack.weights[1] == 0.0
+    assert stack.weights == pytest.approx([1.0, 0.0], abs=0.1) and stack.weights.min() >= 0
+    assert Stack.learn(-good[:, None], np.ones(3000), events).weights == pytest.approx([0.0], abs=1e-9)
     assert stack.intercept == pytest.approx(0.0, abs=0.1)

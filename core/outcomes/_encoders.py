@@ -121,18 +121,33 @@ def _timm_backbone(name: str, channels: int, pretrained: bool) -> nn.Module:
         raise RecipeError(f"timm has no network {name!r} (network.backbone).", do=did_you_mean(name, timm.list_models()))
     try:
         backbone: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, num_classes=0, global_pool="")
-    except Exception as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if not pretrained:
-            raise RecipeError(f"timm's {name!r} cannot be built for small views: {error}.", do="Choose resnet18.") from error
+            raise _unfit(name) from error
         raise TrainingError(
             f"The weights of timm's {name!r} could not be fetched ({type(error).__name__}).",
             do="Run once where there is a network, set network.encoder_weights to a safetensors file, or pretrained: false.",
             code="PRETRAINED_WEIGHTS",
         ) from error
-    with torch.no_grad():
-        if backbone.eval().forward_features(torch.zeros(1, channels, 32, 32)).ndim != 4:
-            raise RecipeError(f"timm's {name!r} gives no map of features.", do="Choose a convolutional network (resnet18).")
-    return backbone.train()
+    _require_map(backbone, name, channels)
+    return backbone
+
+
+def _require_map(backbone: nn.Module, name: str, channels: int) -> None:
+    try:
+        with torch.no_grad():
+            axes = backbone.eval().forward_features(torch.zeros(1, channels, 32, 32)).ndim
+    except (AssertionError, RuntimeError) as error:
+        raise _unfit(name) from error
+    if axes != 4:
+        raise _unfit(name)
+    backbone.train()
+
+
+def _unfit(name: str) -> RecipeError:
+    return RecipeError(
+        f"timm's {name!r} gives no map of features of a small view.", do="Choose a convolutional network (resnet18)."
+    )
 
 
 def make_encoder(kind: str, channels: Sequence[str], settings: Mapping[str, object]) -> VolumeEncoder | ViewEncoder:

@@ -13,12 +13,13 @@ ROW_PX = 24
 def cost(rows: pd.DataFrame) -> go.Figure:
     """Seconds of one fit on a logarithmic axis, cheapest first. ``rows`` is what ``charts.rows.cost_rows`` gives."""
     marks = [mark_of(row["base_model"], row["family"], row["with_procedure"]) for _, row in rows.iterrows()]
+    colours = [mark.colour for mark in marks]
     figure = go.Figure(
         go.Scatter(
             x=rows["seconds_per_fit"].clip(lower=1e-3),
             y=list(range(len(rows))),
             mode="markers",
-            marker={"color": [m.colour for m in marks], "symbol": [m.symbol for m in marks], "size": 10, "line": {"width": 2}},
+            marker={"color": colours, "symbol": [m.symbol for m in marks], "size": 10, "line": {"width": 1.5, "color": colours}},
             text=[duration(seconds) for seconds in rows["seconds_per_fit"]],
             customdata=rows["label"],
             hovertemplate="<b>%{customdata}</b><br>%{text} a fit<extra></extra>",

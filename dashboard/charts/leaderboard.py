@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.charts.look import GREY, Mark, dress, mark_of
-from dashboard.charts.wording import FAMILIES, difference_with_interval, finite, metric_label, with_interval
+from dashboard.charts.wording import FAMILIES, difference_with_interval, finite, metric_label, signed, with_interval
 
 ROW_PX = 25
 SCORE_PANEL, TEXT_AT, DIFFERENCE_PANEL = [0.0, 0.44], 0.455, [0.74, 1.0]
 """Shares of the width: points, their numbers in words, differences."""
 
+TICK_STEPS = (0.02, 0.05, 0.1, 0.2, 0.3)
 SKILL_FREE = 0.5
 """What AUROC and C-index are without skill."""
 
@@ -41,7 +42,7 @@ def forest(board: pd.DataFrame, metric: str) -> go.Figure:
     figure.update_layout(annotations=[_words(y, row) for y, row in models])
     _write_axes(figure, lines, metric)
     if paired:
-        _write_difference_axis(figure)
+        _write_difference_axis(figure, board)
     return dress(figure, 76 + ROW_PX * len(lines))
 
 
@@ -117,10 +118,16 @@ def _write_axes(figure: go.Figure, lines: list[_Line], metric: str) -> None:
     figure.update_xaxes(domain=SCORE_PANEL, row=1, col=1)
 
 
-def _write_difference_axis(figure: go.Figure) -> None:
+def _write_difference_axis(figure: go.Figure, board: pd.DataFrame) -> None:
+    """Three ticks, zero in the middle: more do not fit in a narrow window."""
+    farthest = board[["difference_low", "difference_high"]].abs().max(axis=None)
+    step = max((size for size in TICK_STEPS if size <= farthest), default=TICK_STEPS[0])
+    ticks = [-step, 0.0, step]
     figure.update_yaxes(showticklabels=False, row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1.2, "dash": "dot"}, row=1, col=2)
-    figure.update_xaxes(domain=DIFFERENCE_PANEL, title_text="Difference", nticks=4, tickformat="+.2f", row=1, col=2)
+    figure.update_xaxes(
+        domain=DIFFERENCE_PANEL, title_text="Difference", tickvals=ticks, ticktext=[signed(tick) for tick in ticks], row=1, col=2
+    )
 
 
 def forest_alt(board: pd.DataFrame, metric: str, reference_label: str = "") -> str:

@@ -92,7 +92,9 @@ def closing(view: View) -> None:
     """How to read the page, what would change its conclusion, and what it cannot answer."""
     info = view.summary.info
     folds.what_would_change(str((info.get("change") or {}).get(view.outcome_name, "")))
-    folds.how_to_read(_reading(view), (str(view.outcome.get("reference", "")),))
+    source = next((item.get("reference", "") for item in info.get("metrics", ()) if item["name"] == view.metric), "")
+    sources = (f"{METRICS[view.metric].label}: {source}" if source else "", str(view.outcome.get("reference", "")))
+    folds.how_to_read(_reading(view), sources)
     if info.get("published"):
         folds.remarks("What a published study cannot answer", info.get("cannot", ()))
     folds.remarks("What was not computed, and why", info.get("skipped", ()))

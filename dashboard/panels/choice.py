@@ -76,7 +76,7 @@ def choose_view(summary: StudySummary) -> View | None:
     outcomes = {str(item["name"]): str(item["label"]) for item in summary.info["outcomes"]}
     if not outcomes:
         return None
-    left, middle, right = st.columns([3, 2.5, 3.5], gap="medium", vertical_alignment="bottom")
+    left, middle, right = st.columns([3.4, 2.4, 3.3], gap="medium", vertical_alignment="bottom")
     with left:
         outcome = choosers.select("Outcome", state.OUTCOME, outcomes, next(iter(outcomes)))
     with middle:

@@ -11,7 +11,8 @@ from core.contracts.codebook import Field
 from dashboard.widgets import state
 
 Record = dict[str, object]
-COLUMNS = 2
+FIELD_PX = 145
+"""Width of a field: two stand side by side at 1280, one on a tablet, three or more at 1920."""
 
 
 def draw_form(fields: Sequence[Field], scope: str, on_edit: Callable[[], None]) -> Record:
@@ -24,11 +25,9 @@ def draw_form(fields: Sequence[Field], scope: str, on_edit: Callable[[], None]) 
     record: Record = {}
     for section, members in sections(fields).items():
         st.markdown(f"**{section}**")
-        for start in range(0, len(members), COLUMNS):
-            for column, field in zip(
-                st.columns(COLUMNS, gap="medium", vertical_alignment="bottom"), members[start : start + COLUMNS]
-            ):
-                with column:
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            for field in members:
+                with st.container(width=FIELD_PX, gap="xxsmall"):
                     value = _widget(field, key_of(scope, field), on_edit)
                 if value is not None:
                     record[field.name] = value

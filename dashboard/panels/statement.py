@@ -13,6 +13,9 @@ from dashboard.charts.look import BLUE, SKY
 from dashboard.charts.wording import percent
 from dashboard.widgets import figures
 
+PICTURE_PX = 200
+"""Width of the persons where there is room; a narrow column makes them smaller."""
+
 
 def draw_statements(statements: Sequence[Statement]) -> None:
     """All statements of one screen, with one denominator for all."""
@@ -62,7 +65,7 @@ def _persons(statement: PersonalRisk | GroupRate, telling: Telling) -> None:
         return
     colour = SKY if st.context.theme.type == "dark" else BLUE
     drawn = icons.icon_array(telling.counts, telling.event_sentence, telling.no_event_sentence, colour)
-    st.image(drawn.svg, width="stretch", alt=drawn.alt)
+    st.image(drawn.svg, width=PICTURE_PX, alt=drawn.alt)
     st.caption(f"Filled: {telling.counts.event:,} of {telling.denominator:,}  \nOutlined: {telling.counts.no_event:,}")
 
 

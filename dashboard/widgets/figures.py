@@ -9,6 +9,9 @@ import streamlit as st
 
 from dashboard.charts.look import with_ink
 
+MOST_ROWS, TALL_PX = 30, 620
+"""A longer table scrolls inside this height."""
+
 MODEBAR: dict[str, Any] = {
     "displaylogo": False,
     "displayModeBar": "hover",
@@ -28,7 +31,13 @@ def figure(drawing: Any, *, name: str, alt: str) -> None:
 def table(shown: pd.DataFrame, *, name: str, alt: str, raw: pd.DataFrame | None = None, config: Any = None) -> None:
     """A sortable table and its download as CSV; ``raw`` holds the unrounded numbers where they differ."""
     st.dataframe(
-        shown, hide_index=True, width="stretch", height=_height(len(shown)), column_config=config, key=f"table_{name}", alt=alt
+        shown,
+        hide_index=True,
+        width="stretch",
+        height="content" if len(shown) <= MOST_ROWS else TALL_PX,
+        column_config=config,
+        key=f"table_{name}",
+        alt=alt,
     )
     download(shown if raw is None else raw, name)
 
@@ -42,9 +51,4 @@ def download(rows: pd.DataFrame, name: str) -> None:
         mime="text/csv",
         key=f"csv_{name}",
         on_click="ignore",
-        type="tertiary",
     )
-
-
-def _height(rows: int) -> int:
-    return 35 * (min(rows, 16) + 1) + 3
