@@ -13,10 +13,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.errors import InputError
+from core.evaluation.publish import for_publication
 from dashboard.views import PAGES
 from dashboard.widgets import trouble
 from tests.conftest import ROOT
 from tests.fixtures_studies import HAPPENINGS, smaller, synthetic_study, write_study
+from tests.test_evaluation_summary import build as judge
+from tests.test_evaluation_summary import cohort
 
 APP = str(ROOT / "dashboard" / "app.py")
 
@@ -220,7 +223,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 @pytest.mark.parametrize("publish", [False, True])
 def test_the_pages_read_what_an_evaluation_writes(home: Path, publish: bool) -> None:
-    study = summary_of(cohort())
+    study = judge(cohort())
     write_study(home, for_publication(study, 10) if publish else study)
     for outcome in study.info["outcomes"]:
         for split in ("internal", "release"):

@@ -269,6 +269,11 @@ def test_a_loss_that_is_not_finite_stops_training() -> None:
     with pytest.raises(TrainingError, match="nan in epoch 1") as caught:
         run(TrainingSettings(epochs=2, validation_share=0.0), data=data)
     assert caught.value.code == "LOSS_NOT_FINITE"
+    aside = set_aside(data.patients, data.trials.any_event(), 0.2, seed=0).aside
+    data = some_data()
+    data.inputs.record[aside[0]] = np.nan
+    with pytest.raises(TrainingError, match="nan in validation"):
+        run(TrainingSettings(epochs=2), data=data)
 
 
 def test_cases_without_any_known_outcome_are_not_learned_from() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -229,7 +229,7 @@ def _learners(encode: Callable[[tuple[Field, ...]], PointScore], factors: tuple[
     }
 
 
-PLUGINS = (
+_CLINICAL_SCORE = replace(
     tabular_spec(
         "clinical_score",
         "Clinical score",
@@ -240,6 +240,11 @@ PLUGINS = (
         "10.1016/j.juro.2009.05.035; 10.1016/0021-9681(87)90171-8; 10.1016/0895-4356(94)90129-5",
         variants=False,
     ),
+    optional_inputs=("anatomy",),
+)
+
+PLUGINS = (
+    _CLINICAL_SCORE,
     tabular_spec(
         "nephrometry_score",
         "Nephrometry score from masks",

@@ -13,6 +13,7 @@ from core.contracts.forecast import PredictorSpec
 from core.contracts.outcome import Outcome
 from core.contracts.recipe import ModelPart, Recipe
 from core.errors import RecipeError
+from core.evaluation.groups import group_table
 from core.outcomes import PREDICTORS
 from core.studies.folds import Fold, folds_digest, make_folds, shuffle_targets
 
@@ -90,8 +91,10 @@ def make_plan(recipe: Recipe, cohort: Cohort) -> Plan:
     Raises:
         RecipeError: a model needs pictures or masks that the data set does not have.
         UnknownNameError: no such outcome or model.
+        OpSightError: a group that the data set does not have; refused here, before hours of training.
     """
     outcomes = tuple(cohort.outcome(name) for name in recipe.outcomes)
+    group_table(cohort, recipe.evaluation.groups)
     usable, skipped = _usable(cohort, outcomes, recipe.minimum_events)
     repeats = max(recipe.repeats.table, recipe.repeats.network)
     folds = make_folds(cohort, outcomes, folds=recipe.folds, repeats=repeats, seed=recipe.seed)

@@ -32,7 +32,8 @@ def headline_table(summary: StudySummary) -> Iterator[str]:
     """Lines: for each outcome its sentence, and the models from best to worst with interval."""
     for outcome in summary.info["outcomes"]:
         metric = HEADLINE_METRIC[outcome["kind"]]
-        yield f"\n{outcome['label']}: {outcome['n_events']} of {outcome['n']} patients. {outcome['definition']}"
+        events = f"<{summary.info['min_cell']}" if outcome["n_events"] is None else outcome["n_events"]
+        yield f"\n{outcome['label']}: {events} of {outcome['n']} patients. {outcome['definition']}"
         yield f"  {summary.info['headlines'].get(outcome['name'], '')}"
         rows = summary.table("scores", outcome=outcome["name"], metric=metric, group="all", split="internal")
         for row in rows.sort_values("value", ascending=False).to_dict("records"):

@@ -133,13 +133,7 @@ class Steps:
         for number, chosen in enumerate(batches):
             self._set_rate((epoch - 1 + number / len(batches)) / self.settings.epochs)
             loss = self._batch_loss(chosen, augmented=True)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"The loss became {value} in epoch {epoch}, batch {number + 1}.",
-                    do="Lower network.learning_rate, and look for wrong values in the record.",
-                    code="LOSS_NOT_FINITE",
-                )
+            value = _finite(float(loss.detach()), f"epoch {epoch}, batch {number + 1}")
             self.fabric.backward(loss)
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False)
             self.optimizer.step()
@@ -148,18 +142,22 @@ class Steps:
         return total / len(rows)
 
     def loss(self, rows: Rows) -> float:
-        """Mean loss of rows that nothing is learned from."""
+        """Mean loss of rows that nothing is learned from.
+
+        Raises:
+            TrainingError: a loss that is not finite.
+        """
         self.model.eval()
         with torch.no_grad():
             parts = [float(self._batch_loss(chosen, augmented=False)) * len(chosen) for chosen in self._plain(rows)]
-        return sum(parts) / len(rows)
+        return _finite(sum(parts) / len(rows), "validation")
 
     def _plain(self, rows: Rows) -> Iterator[Rows]:
         return in_batches(rows, 2 * self.settings.batch_size)
 
     def _set_rate(self, done: float) -> None:
-        """Half a cosine from the full rate to 0, after a short rise."""
-        rise = min(1.0, (done * self.settings.epochs + 0.1) / 1.0)
+        """Half a cosine from the full rate to 0, after a rise within the first epoch."""
+        rise = min(1.0, done * self.settings.epochs + 0.1)
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_rate"] * rise * 0.5 * (1 + math.cos(math.pi * done))
 
@@ -172,6 +170,16 @@ class Steps:
         trials = self.data.trials.pick(rows)
         counts, events = (torch.from_numpy(part).float().to(self.fabric.device) for part in (trials.counts, trials.events))
         return trial_loss(self.model(*batch.tensors), counts, events, self.weights)
+
+
+def _finite(loss: float, where: str) -> float:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The loss became {loss} in {where}.",
+            do="Lower network.learning_rate, and look for wrong values in the record.",
+            code="LOSS_NOT_FINITE",
+        )
+    return loss
 
 
 PICTURE_PARTS = ("encoder.", "image.")

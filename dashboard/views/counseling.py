@@ -77,7 +77,7 @@ def _choose(bundles: Sequence[BundleFacts]) -> list[BundleFacts]:
     labels = {str(facts.dataset): str(facts.dataset_label) for facts in bundles}
     left, right = st.columns([2, 5], gap="medium")
     with left:
-        dataset = choosers.select("Model learned from", "dataset", labels, _first_dataset(labels))
+        dataset = choosers.select("Model learned from", state.DATASET, labels, _first_dataset(labels))
     newest = {str(facts.outcome): facts for facts in sorted(bundles, key=lambda facts: facts.version) if facts.dataset == dataset}
     with right:
         wanted = st.pills(
@@ -98,7 +98,7 @@ def _first_dataset(labels: dict[str, str]) -> str:
     place = chosen_study()
     if place is not None:
         try:
-            name = str(store.summary(place).info["dataset"]["name"])
+            name = str(store.facts(place)["dataset"]["name"])
         except OpSightError:
             name = ""
         if name in labels:

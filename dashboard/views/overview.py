@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import OpSightError
-from core.storage.summaries import StudyPlace, StudySummary
+from core.storage.summaries import StudyPlace
 from dashboard.charts.wording import events, percent, plural
 from dashboard.panels.about import tables
 from dashboard.widgets import badges, folds, state, store, trouble
@@ -38,7 +38,7 @@ def render() -> None:
     st.header(plural(len(places), "study", "studies"), anchor=False)
     for place in _ordered(places):
         try:
-            _study(place, store.summary(place))
+            _study(place, store.facts(place))
         except OpSightError as error:
             trouble.show(error)
     folds.how_to_read(RULES)
@@ -59,15 +59,14 @@ def _ordered(places: tuple[StudyPlace, ...]) -> list[StudyPlace]:
 
     def rank(place: StudyPlace) -> tuple[int, str]:
         try:
-            return int(bool(store.summary(place).info["dataset"].get("simulated"))), place.name
+            return int(bool(store.facts(place)["dataset"].get("simulated"))), place.name
         except OpSightError:
             return 2, place.name
 
     return sorted(places, key=rank)
 
 
-def _study(place: StudyPlace, summary: StudySummary) -> None:
-    info = summary.info
+def _study(place: StudyPlace, info: Mapping[str, Any]) -> None:
     with st.container(border=True):
         st.subheader(title_of(place), anchor=False)
         badges.row(badges.of_study(bool(info["dataset"].get("simulated")), place.published))

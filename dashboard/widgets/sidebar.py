@@ -30,7 +30,7 @@ def chosen_study() -> StudyPlace | None:
 def title_of(place: StudyPlace) -> str:
     """What people read for a study; its slug where the summary cannot be read."""
     try:
-        title = str(store.summary(place).info.get("title") or place.name)
+        title = str(store.facts(place).get("title") or place.name)
     except OpSightError:
         return f"{place.name} (cannot be read)"
     return f"{title} (shipped)" if place.name.endswith(":published") else title
@@ -45,7 +45,7 @@ def _first(places: tuple[StudyPlace, ...]) -> str:
 
     def rank(place: StudyPlace) -> tuple[bool, str]:
         try:
-            return bool(store.summary(place).info["dataset"].get("simulated")), place.name
+            return bool(store.facts(place)["dataset"].get("simulated")), place.name
         except (OpSightError, KeyError):
             return True, place.name
 
@@ -54,5 +54,4 @@ def _first(places: tuple[StudyPlace, ...]) -> str:
 
 def badges_of(place: StudyPlace) -> tuple[badges.Badge, ...]:
     """The badges of a study."""
-    facts = store.summary(place).info["dataset"]
-    return badges.of_study(bool(facts.get("simulated")), place.published)
+    return badges.of_study(bool(store.facts(place)["dataset"].get("simulated")), place.published)

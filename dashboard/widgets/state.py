@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 # In the URL: never a patient's name, value or free text.
-STUDY, OUTCOME, SPLIT, INPUTS = "study", "outcome", "split", "inputs"
+STUDY, OUTCOME, SPLIT, INPUTS, DATASET = "study", "outcome", "split", "inputs", "dataset"
 
 # In the session only.
 PAGES = "_pages"
 RECORD_PREFIX = "record:"
 RESULT = "_counseling_result"
-CHOSEN_DATASET = "_counseling_dataset"
 
 
 def from_url(name: str, known: Sequence[str], default: str) -> str:

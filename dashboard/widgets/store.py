@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
@@ -25,8 +26,27 @@ def summary(place: StudyPlace) -> StudySummary:
     Raises:
         CorruptError: a file is missing or changed.
     """
-    stamp = (place.summary / "manifest.json").stat().st_mtime_ns if (place.summary / "manifest.json").exists() else 0
-    return cast(StudySummary, _summary(str(place.summary), stamp))
+    return cast(StudySummary, _summary(str(place.summary), _stamp(place)))
+
+
+def facts(place: StudyPlace) -> Mapping[str, Any]:
+    """The facts of a study (``StudySummary.info``) without its tables, which are large.
+
+    Raises:
+        CorruptError: a file is missing or changed.
+    """
+    return cast("Mapping[str, Any]", _facts(str(place.summary), _stamp(place)))
+
+
+def _stamp(place: StudyPlace) -> int:
+    """When the study was written; another time is another study."""
+    manifest = place.summary / "manifest.json"
+    return manifest.stat().st_mtime_ns if manifest.exists() else 0
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _facts(folder: str, stamp: int) -> Mapping[str, Any]:
+    return dict(_summary(folder, stamp).info)
 
 
 @st.cache_data(max_entries=24, show_spinner="Reading the study …")
@@ -48,17 +68,17 @@ def _bundles(stamp: tuple[tuple[str, int], ...]) -> tuple[BundleFacts, ...]:
     return available_bundles()
 
 
-def predictor(facts: BundleFacts) -> BundlePredictor:
+def predictor(bundle: BundleFacts) -> BundlePredictor:
     """An opened bundle, verified when first asked and then shared by all readers.
 
     Raises:
         BundleError: the bundle must not be used.
     """
-    return cast("BundlePredictor", _predictor(str(facts.path), facts.digest, facts))
+    return cast("BundlePredictor", _predictor(str(bundle.path), bundle.digest, bundle))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Opening and checking the model …")
-def _predictor(path: str, digest: str, _facts: BundleFacts) -> BundlePredictor:
+def _predictor(path: str, digest: str, _bundle: BundleFacts) -> BundlePredictor:
     from core.serving.predictor import open_bundle
 
-    return open_bundle(_facts)
+    return open_bundle(_bundle)
