@@ -150,7 +150,9 @@ def settings(options: Mapping[str, object], defaults: Mapping[str, Any], model: 
 
 def as_numbers(values: pd.Series) -> Numbers:
     """A column as numbers; NaN where a value is missing or is no number."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if values.dtype != np.float64:
+        values = pd.to_numeric(values, errors="coerce")
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
