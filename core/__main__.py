@@ -53,12 +53,12 @@ def guarded(command: Command) -> Command:
             return command(*args, **kwargs)
         except OpSightError as error:
             err.print(f"[bold red]{error.code}[/bold red]  ", end="")
-            err.print(error.message, markup=False, highlight=False)
+            err.print(error.message, markup=False, highlight=False, soft_wrap=True)
             if error.do:
-                err.print(f"  -> {error.do}", markup=False, highlight=False)
+                err.print(f"  -> {error.do}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            err.print("Stopped. Finished jobs are kept; the same command goes on where it was.")
+            err.print("Stopped. Finished jobs are kept; the same command goes on where it was.", soft_wrap=True)
             raise typer.Exit(130) from None
 
     return run  # type: ignore[return-value]
@@ -332,7 +332,7 @@ def doctor() -> None:
 
 
 def _terminated(number: int, frame: object) -> NoReturn:
-    err.print("Stopped by SIGTERM. Finished jobs are kept; the same command goes on where it was.")
+    err.print("Stopped by SIGTERM. Finished jobs are kept; the same command goes on where it was.", soft_wrap=True)
     sys.exit(128 + number)
 
 

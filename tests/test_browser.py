@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 
 pytestmark = [
     pytest.mark.browser,

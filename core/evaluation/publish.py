@@ -99,7 +99,7 @@ def _keys(table: pd.DataFrame) -> pd.Series:
 
 def _without_groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     kept = [key not in hidden.groups and not hidden.left_out(key[0], key[1]) for key in _keys(table)]
-    return table[kept].reset_index(drop=True)
+    return table[pd.Series(kept, index=table.index, dtype=bool)].reset_index(drop=True)
 
 
 def _in(table: pd.DataFrame, cells: set[tuple[str, str, str]]) -> pd.Series:
@@ -132,7 +132,7 @@ def _blur(table: pd.DataFrame, columns: tuple[str, ...], hidden: _Hidden) -> pd.
 
 def _rows_of_told(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     kept = [key not in hidden.few and key not in hidden.groups for key in _keys(table)]
-    return table[kept].reset_index(drop=True)
+    return table[pd.Series(kept, index=table.index, dtype=bool)].reset_index(drop=True)
 
 
 def _groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:

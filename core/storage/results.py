@@ -79,6 +79,11 @@ class RunStore:
         write_json(folder / "run.json", manifest)
         return store
 
+    @property
+    def _finished(self) -> list[Path]:
+        """The JSON of every finished part; left-over temporary files begin with a dot."""
+        return sorted(path for path in self.parts.glob("*.json") if not path.name.startswith("."))
+
     def manifest(self) -> dict[str, Any]:
         """What was written when the run was created: recipe, data fingerprint, provenance."""
         plain: dict[str, Any] = read_json(self.folder / "run.json")
@@ -105,7 +110,7 @@ class RunStore:
     def infos(self) -> tuple[PartInfo, ...]:
         """All finished jobs."""
         found = []
-        for path in sorted(self.parts.glob("*.json")):
+        for path in self._finished:
             plain = read_json(path)
             found.append(PartInfo(plain["key"], plain["rows"], plain["seconds"], plain["peak_mb"], plain["job"]))
         return tuple(found)
@@ -113,7 +118,7 @@ class RunStore:
     def drop_corrupt(self) -> tuple[str, ...]:
         """Keys of parts whose bytes are not what was written; they are removed, so that their jobs run again."""
         dropped = []
-        for path in sorted(self.parts.glob("*.json")):
+        for path in self._finished:
             try:
                 verify_checksum(path.with_suffix(".parquet"), read_json(path)["sha256"])
             except CorruptError:
@@ -128,7 +133,7 @@ class RunStore:
         Raises:
             CorruptError: a part is missing or changed.
         """
-        names = keys if keys is not None else [path.stem for path in sorted(self.parts.glob("*.json"))]
+        names = keys if keys is not None else [path.stem for path in self._finished]
         frames = []
         for key in names:
             path = self.parts / f"{key}.parquet"
