@@ -65,7 +65,9 @@ class Evidence:
         """Models by the ranking metric, best first: without the procedure where there are such, never the base rate."""
         rows = self.scores[(self.scores["metric"] == self.metric) & (self.scores["group"] == ALL)].dropna(subset=["value"])
         rows = rows[rows["model"] != BASE_RATE]
-        performed = {str(model["name"]) for model in self.models if model.get("with_procedure")}
+        performed = {
+            str(row["name"]) for row in self.models if row.get("with_procedure") or "procedure" in self.inputs(row["name"])
+        }
         before = rows[~rows["model"].isin(performed)]
         return (before if len(before) else rows).sort_values("value", ascending=False, kind="stable")
 
@@ -135,7 +137,8 @@ def _no_skill(evidence: Evidence, best: pd.Series, number: int) -> str:
 
 
 def _signed(row: pd.Series) -> str:
-    return f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+    difference, low, high = (round(float(row[name]), 2) + 0.0 for name in ("difference", "low", "high"))  # no "-0.00"
+    return f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _imaging(evidence: Evidence) -> str:
@@ -146,7 +149,7 @@ def _imaging(evidence: Evidence) -> str:
     added = "the image" if "image" in evidence.inputs(pair[0]) else "measurements of the image"
     text = f"; adding {added} ({evidence.label(pair[0])}) changes {evidence.metric_label} by {_signed(row)}"
     if row["low"] > 0:
-        return f"{text}: imaging adds here"
+        return f"{text}: " + ("imaging adds here" if evidence.facts["enough"] else "too few events to say that imaging adds")
     if row["high"] < 0:
         return f"{text}: imaging makes it worse here"
     return f"{text}: no evidence that imaging adds here"
