@@ -189,3 +189,12 @@ def test_a_board_without_models_has_no_best_and_says_so(study: StudySummary) -> 
 def test_durations_are_told_in_the_unit_that_fits() -> None:
     assert [cost.duration(s) for s in (0.2, 71, 720, 10800)] == ["0.2 s", "71 s", "12 min", "3.0 h"]
     assert math.isfinite(cost.cost(rows.cost_rows(synthetic_study())).layout.height)
+
+
+def test_a_chance_by_day_is_drawn_until_nearly_all_are_home_and_its_ticks_have_room() -> None:
+    whole = [(day, min(1.0, day / 8), min(1.0, day / 9), min(1.0, day / 7)) for day in range(61)]
+    drawn = recovery.chance_by_day(whole)
+    assert max(drawn.data[-1].x) == 14
+    assert drawn.layout.xaxis.tickvals is None
+    few = [(day, 0.5, 0.4, 0.6) for day in (1, 2, 3, 5, 7, 14, 30)]
+    assert list(recovery.chance_by_day(few).layout.xaxis.tickvals) == [1, 2, 3, 5, 7, 14, 30]

@@ -28,8 +28,9 @@ def home_by_day(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> go.Figur
 
 
 def chance_by_day(chances: Sequence[tuple[int, float, float, float]]) -> go.Figure:
-    """One patient's (or one group's) chance to be home by day, with its band."""
+    """One patient's (or one group's) chance to be home by day, with its band, until hardly anybody is left."""
     table = pd.DataFrame(list(chances), columns=["day", "chance", "low", "high"])
+    table = table[table["day"] <= _last_worth_drawing(table)]
     figure = go.Figure()
     figure.add_trace(_ribbon(table["day"], table["low"], table["high"], BLUE, 0.18))
     figure.add_trace(
@@ -43,9 +44,26 @@ def chance_by_day(chances: Sequence[tuple[int, float, float, float]]) -> go.Figu
             hovertemplate="by day %{x}: %{y:.0%}<extra></extra>",
         )
     )
-    figure.update_xaxes(title_text="Days after the operation", tickvals=list(table["day"]), zeroline=False)
+    figure.update_xaxes(title_text="Days after the operation", tickvals=_ticks(table["day"]), zeroline=False)
     figure.update_yaxes(range=[-0.01, 1.02], tickformat=".0%", dtick=0.25, zeroline=False)
     return dress(figure, 260)
+
+
+FEWEST_DAYS = 14
+NEARLY_ALL = 0.99
+MOST_TICKS = 12
+
+
+def _last_worth_drawing(table: pd.DataFrame) -> int:
+    """The first day by which nearly everybody is home even at the low end, but not before two weeks."""
+    reached = table.loc[table["low"] >= NEARLY_ALL, "day"]
+    last = int(table["day"].max())
+    return max(FEWEST_DAYS, int(reached.min())) if len(reached) else last
+
+
+def _ticks(days: pd.Series) -> list[int] | None:
+    """Every day where there is room for it; otherwise what the figure chooses."""
+    return [int(day) for day in days] if len(days) <= MOST_TICKS else None
 
 
 def home_alt(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> str:
