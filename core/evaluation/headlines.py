@@ -93,15 +93,12 @@ def imaging_pair(evidence: Evidence) -> Pair | None:
 
 
 def procedure_pair(evidence: Evidence) -> Pair | None:
-    """The best model and the same model that also knows what was performed."""
-    ranking = evidence.ranking()
-    if ranking.empty:
-        return None
-    best = str(ranking["model"].iloc[0])
-    base = next((row["base_model"] for row in evidence.models if row["name"] == best), None)
-    for row in evidence.models:
-        if row.get("with_procedure") and row["base_model"] == base and row["name"] != best:
-            return str(row["name"]), best
+    """The best model that was also run with the procedure, with it and without."""
+    performed = {str(row["base_model"]): str(row["name"]) for row in evidence.models if row.get("with_procedure")}
+    for name in evidence.ranking()["model"]:
+        base = next((str(row["base_model"]) for row in evidence.models if row["name"] == name), "")
+        if base in performed and performed[base] != name:
+            return performed[base], str(name)
     return None
 
 
@@ -158,9 +155,11 @@ def _imaging(evidence: Evidence) -> str:
 def _procedure(evidence: Evidence) -> str:
     pair = procedure_pair(evidence)
     row = evidence.difference(pair) if pair else None
-    if row is None or not math.isfinite(row["low"]):
+    if pair is None or row is None or not math.isfinite(row["low"]):
         return ""
-    return f"Knowing the procedure that was performed changes {evidence.metric_label} by {_signed(row)}."
+    return (
+        f"Knowing the procedure that was performed changes {evidence.metric_label} by {_signed(row)} ({evidence.label(pair[1])})."
+    )
 
 
 def _few(evidence: Evidence) -> str:
