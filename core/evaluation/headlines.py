@@ -74,6 +74,9 @@ class Evidence:
     def label(self, model: str) -> str:
         return next((str(row["label"]) for row in self.models if row["name"] == model), model)
 
+    def family(self, model: str) -> str:
+        return next((str(row.get("family", "")) for row in self.models if row["name"] == model), "")
+
     def inputs(self, model: str) -> frozenset[str]:
         given = next((row.get("inputs", ()) for row in self.models if row["name"] == model), ())
         return frozenset(given.split("+") if isinstance(given, str) else given)
@@ -85,10 +88,14 @@ class Evidence:
 
 
 def imaging_pair(evidence: Evidence) -> Pair | None:
-    """The best model that reads record and pictures, against the best that reads the record alone."""
-    order = [str(name) for name in evidence.ranking()["model"]]
+    """The best model that learns from record and pictures, against the best that reads the record alone.
+
+    A traditional score that holds a measurement of the mask is another kind of model, not the record with imaging added.
+    """
+    order = [str(name) for name in evidence.ranking()["model"] if evidence.family(str(name)) != "traditional"]
     both = [name for name in order if evidence.inputs(name) & IMAGING and "record" in evidence.inputs(name)]
-    record = [name for name in order if "record" in evidence.inputs(name) and not evidence.inputs(name) & IMAGING]
+    every = [str(name) for name in evidence.ranking()["model"]]
+    record = [name for name in every if "record" in evidence.inputs(name) and not evidence.inputs(name) & IMAGING]
     return (both[0], record[0]) if both and record else None
 
 
@@ -157,9 +164,8 @@ def _procedure(evidence: Evidence) -> str:
     row = evidence.difference(pair) if pair else None
     if pair is None or row is None or not math.isfinite(row["low"]):
         return ""
-    return (
-        f"Knowing the procedure that was performed changes {evidence.metric_label} by {_signed(row)} ({evidence.label(pair[1])})."
-    )
+    whose = "" if pair[1] == evidence.ranking()["model"].iloc[0] else f" of {evidence.label(pair[1])}"
+    return f"Knowing the procedure that was performed changes {evidence.metric_label}{whose} by {_signed(row)}."
 
 
 def _few(evidence: Evidence) -> str:
