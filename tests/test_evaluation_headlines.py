@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -170,3 +171,29 @@ def test_the_threshold_is_the_rate_in_whole_percent_inside_the_grid() -> None:
     assert stated_threshold(0.2871, None) == 0.29
     assert stated_threshold(0.001, None) == 0.01
     assert stated_threshold(0.3, 0.15) == 0.15
+
+
+def test_with_few_events_nothing_is_said_to_add() -> None:
+    headline = told(SKILL, {("fusion", "boosting"): (0.05, 0.01, 0.09)}, n_events=26).headline
+    assert "too few events to say that imaging adds" in headline
+    assert "imaging adds here" not in headline
+
+
+def test_a_difference_that_rounds_to_zero_has_no_minus() -> None:
+    assert "by +0.00 (-0.02 to +0.00)" in told(SKILL, {("fusion", "boosting"): (-0.001, -0.02, -0.002 + 0.003)}).headline
+
+
+def test_a_traditional_score_from_the_mask_is_not_the_record_with_imaging_added() -> None:
+    score = {"name": "score", "base_model": "score", "label": "Score", "inputs": ["record", "anatomy"], "family": "traditional"}
+    scores = {**SKILL, "score": (0.72, 0.65, 0.79)}
+    given = evidence(scores, {("score", "boosting"): (0.04, 0.01, 0.07), ("fusion", "boosting"): (-0.01, -0.04, 0.02)})
+    headline = find(replace(given, models=(*MODELS, score))).headline
+    assert headline.startswith("Score ranks best of 3 models")
+    assert "adding the image (Joint fusion) changes AUROC by -0.01" in headline
+
+
+def test_what_the_procedure_adds_is_said_of_the_best_model_that_can_read_it() -> None:
+    scores = {"boosting": (0.60, 0.52, 0.68), "fusion": (0.66, 0.60, 0.72), "boosting_with_procedure": (0.75, 0.7, 0.8)}
+    headline = told(scores, {("boosting_with_procedure", "boosting"): (0.15, 0.1, 0.2)}).headline
+    assert headline.startswith("Joint fusion ranks best of 2 models")
+    assert "changes AUROC of Boosting on the record by +0.15 (+0.10 to +0.20)." in headline
