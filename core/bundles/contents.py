@@ -93,7 +93,8 @@ class FieldSummary(_Plain):
         missing: share of them without a value, 0 to 1.
         typical: median, or the most common value; what the golden record holds.
         low, high: 0.1 and 99.9 % of a number; inner_low, inner_high: 5 and 95 %.
-        levels: value → patients who had it; None where there were some, but fewer than the smallest cell.
+        levels: value → patients who had it; None where there were some, but fewer than the smallest cell (the other
+            counts are then rounded down to whole cells).
     """
 
     name: str

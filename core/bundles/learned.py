@@ -141,17 +141,20 @@ def _missing(share: float, smallest: int) -> float:
 
 def _levels(field: Field, texts: pd.Series, missing: float, smallest: int) -> FieldSummary:
     counts = texts.value_counts()
-    seen = {level: _shown(int(counts[level]), smallest) for level in field.values if level in counts}
+    seen = _shown({level: int(counts[level]) for level in field.values if level in counts}, smallest)
     typical = str(counts.index[0]) if len(counts) else field.values[0]
     return FieldSummary(name=field.name, missing=missing, typical=typical, levels=seen)
 
 
 def _flag_levels(numbers: Numbers, smallest: int) -> dict[str, int | None]:
-    return {str(flag): _shown(int((numbers == flag).sum()), smallest) for flag in (0, 1) if (numbers == flag).any()}
+    return _shown({str(flag): int((numbers == flag).sum()) for flag in (0, 1) if (numbers == flag).any()}, smallest)
 
 
-def _shown(count: int, smallest: int) -> int | None:
-    return count if count >= smallest else None
+def _shown(counts: dict[str, int], smallest: int) -> dict[str, int | None]:
+    """The counts; a small one is hidden, and then the others are rounded down, or it would be what is missing to all."""
+    if all(count >= smallest for count in counts.values()):
+        return dict(counts)
+    return {level: count // smallest * smallest if count >= smallest else None for level, count in counts.items()}
 
 
 def _typical(field: Field, numbers: Numbers) -> float:
