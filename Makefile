@@ -31,7 +31,7 @@ $(READY): requirements.txt pyproject.toml
 	  || { echo "Python 3.11 to 3.13 is needed; found: $$($(PYTHON) --version). Use: make PYTHON=python3.11 ..."; exit 2; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) \
 	  || { echo "No virtual environment could be made. On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 2; }
-	@ldconfig -p 2>/dev/null | grep -q libgomp.so.1 || { echo "Installing libgomp1, which LightGBM needs"; \
+	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { echo "Installing libgomp1, which LightGBM needs"; \
 	  { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1; } \
 	  || { echo "Please install it: sudo apt-get install libgomp1"; exit 2; }; }
 	@echo "Installing into $(VENV) (3 to 5 minutes, about 8 GB)"

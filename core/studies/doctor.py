@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import os
 import shutil
 import sys
@@ -53,10 +53,18 @@ def _packages() -> Iterator[Check]:
 
 
 def _libraries() -> Iterator[Check]:
-    found = ctypes.util.find_library("gomp")
-    yield Check("libgomp", found is not None, found or "missing", "LightGBM needs it: apt-get install libgomp1")
+    found = _loads("libgomp.so.1")
+    yield Check("libgomp", found, "found" if found else "missing", "LightGBM needs it: apt-get install libgomp1")
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     yield Check("browser for tests", True, "found" if browser else "none: browser tests are skipped")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _machine() -> Iterator[Check]:
