@@ -18,7 +18,6 @@ FORBIDDEN_CALLS = {
     "SimpleITK.ReadImage", "st.html", "os.system", "print",
 }  # fmt: skip
 FORBIDDEN_ARGUMENTS = {"allow_pickle": True, "unsafe_allow_html": True, "force": True, "shell": True}
-HTML_DOOR = ROOT / "dashboard" / "widgets" / "html.py"
 
 
 def dotted(node: ast.expr) -> str:

@@ -74,7 +74,7 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
     """The predictions of one job.
 
     Raises:
-        TrainingError: the model could not be fitted; names the job.
+        OpSightError: the model could not be fitted; names the job.
     """
     started = time.monotonic()
     outcomes = [outcome for outcome in given.outcomes if outcome.name in job.outcomes]
@@ -83,8 +83,8 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
         targets = shuffle_targets(targets, [*job.train, *job.test], job.shuffle_seed)
     try:
         forecast = _fit_and_predict(job, given, outcomes, targets)
-    except OpSightError:
-        raise
+    except OpSightError as error:
+        raise type(error)(f"{job.phrase}: {error.message}", do=error.do, code=error.code) from error
     except Exception as error:
         raise TrainingError(
             f"{job.phrase}: {type(error).__name__}: {error}", do="Leave the model out of the recipe, or report the message."
