@@ -20,7 +20,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from core.contracts.dataset import LoadOptions
-from core.contracts.recipe import PROFILES, Profile, load_recipe
+from core.contracts.recipe import PROFILES, Profile
+from core.contracts.recipe_file import load_recipe
 from core.datasets import DATASETS
 from core.errors import InputError, OpSightError, did_you_mean
 from core.storage.atomic import atomic_write

@@ -8,7 +8,8 @@ import pandas as pd
 from core.contracts.codebook import Codebook, Field, Level
 from core.contracts.cohort import Cohort, SplitCheck
 from core.contracts.outcome import Outcome
-from core.contracts.recipe import Recipe, recipe_from_plain
+from core.contracts.recipe import Recipe
+from core.contracts.recipe_file import recipe_from_plain
 
 FIELDS = (
     Field("age", "Age", "integer", "before", unit="years", low=18, high=110, subgroup=True, bins=(65, 75), required=True),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from core.storage.summaries import TABLES, StudySummary, write_summary
+from core.storage.summaries import OUTCOME_TABLES, StudySummary, write_summary
 
 GRID = np.linspace(0.0, 1.0, 26)
 THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
@@ -286,7 +286,7 @@ def _auroc(item: Happening, kind: Kind, bonus: float, split: str) -> float:
 
 
 def _tables(dataset: str, items: tuple[Happening, ...]) -> dict[str, pd.DataFrame]:
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OUTCOME_TABLES}
     for item in items:
         rows["groups"] += [{"outcome": item.name, "group": "all", "n": item.n, "n_events": item.events}]
         for kind in TIME_KINDS if item.days else BINARY_KINDS:
@@ -304,7 +304,7 @@ def _tables(dataset: str, items: tuple[Happening, ...]) -> dict[str, pd.DataFram
                     "peak_mb": 300 + 12 * kind.seconds,
                 }
             )
-    return {name: pd.DataFrame(rows[name], columns=list(columns)) for name, columns in TABLES.items()}
+    return {name: pd.DataFrame(rows[name], columns=list(columns)) for name, columns in OUTCOME_TABLES.items()}
 
 
 def _judge(

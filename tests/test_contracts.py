@@ -10,7 +10,7 @@ from core.contracts.codebook import Codebook, Field, Level
 from core.contracts.cohort import Cohort, SplitCheck
 from core.contracts.forecast import LAST_DAY, Forecast, TimeForecast
 from core.contracts.outcome import Outcome
-from core.contracts.recipe import recipe_from_plain
+from core.contracts.recipe_file import recipe_from_plain
 from core.contracts.score import Score
 from core.contracts.statement import GroupRate, PersonalRisk
 from core.contracts.volume import CaseImage, Volume

@@ -15,7 +15,7 @@ from core.evaluation.headlines import VERDICTS, Evidence, Finding, find
 from core.evaluation.recovery import share_by, wilson
 from core.evaluation.sample_size import Z95, auroc_standard_error, events_needed
 from core.evaluation.thresholds import stated_threshold
-from core.storage.summaries import TABLES
+from core.storage.summaries import OUTCOME_TABLES
 
 MODELS = (
     {"name": "base_rate", "base_model": "base_rate", "label": "Base rate", "inputs": []},
@@ -50,8 +50,8 @@ def evidence(
     return Evidence(
         facts,
         MODELS,
-        pd.DataFrame(rows, columns=list(TABLES["scores"])),
-        pd.DataFrame(pairs, columns=list(TABLES["comparisons"])),
+        pd.DataFrame(rows, columns=list(OUTCOME_TABLES["scores"])),
+        pd.DataFrame(pairs, columns=list(OUTCOME_TABLES["comparisons"])),
     )
 
 

@@ -24,7 +24,7 @@ from core.evaluation.curves import calibration
 from core.evaluation.publish import for_publication
 from core.evaluation.summary import summarise
 from core.storage.results import PREDICTION_COLUMNS
-from core.storage.summaries import TABLES, StudySummary, read_summary, write_summary
+from core.storage.summaries import OUTCOME_TABLES, StudySummary, read_summary, write_summary
 
 N, REPEATS = 160, 2
 PLANTED = "zq7"
@@ -153,8 +153,8 @@ def one(summary: StudySummary, table: str, **equals: object) -> Mapping[str, Any
 
 
 def test_every_table_has_its_columns_and_rows(summary: StudySummary) -> None:
-    assert set(summary.tables) == set(TABLES)
-    for name, columns in TABLES.items():
+    assert set(summary.tables) == set(OUTCOME_TABLES)
+    for name, columns in OUTCOME_TABLES.items():
         assert tuple(summary.tables[name].columns) == columns
         assert len(summary.tables[name]) > 0, name
 
@@ -314,7 +314,7 @@ def test_an_outcome_that_no_model_was_fitted_for_is_told_and_not_judged() -> Non
 
 def test_the_same_input_gives_the_same_summary(summary: StudySummary) -> None:
     again = build(cohort())
-    for name in TABLES:
+    for name in OUTCOME_TABLES:
         pd.testing.assert_frame_equal(summary.tables[name], again.tables[name])
     assert json.dumps(again.info, default=str) == json.dumps(summary.info, default=str)
 
@@ -343,7 +343,7 @@ def test_no_published_file_names_a_case_or_a_patient(summary: StudySummary, tmp_
 
 def test_a_smallest_cell_of_one_changes_nothing_but_flags(summary: StudySummary) -> None:
     told = for_publication(summary, 1)
-    for name in TABLES:
+    for name in OUTCOME_TABLES:
         pd.testing.assert_frame_equal(summary.tables[name], told.tables[name])
     assert told.info["published"] is True and told.info["cannot"]
     changed = {key for key in told.info if told.info[key] != summary.info[key]}

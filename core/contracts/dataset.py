@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.contracts.cohort import Cohort
+from core.contracts.pictures import PictureSet
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class DatasetSpec:
         name: slug; label: what people read; description: two or three sentences, traps included.
         licence, citation: terms and source, shown before a download and on every page.
         folder: name of its folder below the parent that ``--data`` names; empty where it needs none.
-        load: the cohort.
+        load: the cohort, or None where the data set has no outcomes of patients.
+        pictures: the drawn pictures, or None where it has none; it has at least one of the two.
         verify: remarks on a folder, without training anything.
         release: files of the public release, fetched by ``core data get``; empty where it cannot be fetched.
         option_names: keys that ``dataset.options`` may hold.
@@ -75,7 +77,8 @@ class DatasetSpec:
     licence: str
     citation: str
     folder: str
-    load: Callable[[LoadOptions], Cohort]
+    load: Callable[[LoadOptions], Cohort] | None
     verify: Callable[[LoadOptions], tuple[Finding, ...]]
+    pictures: Callable[[LoadOptions], PictureSet] | None = None
     release: Callable[[], tuple[RemoteFile, ...]] = tuple
     option_names: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from core.evaluation.recovery import recovery_rows
 from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
 from core.evaluation.thresholds import threshold_rows
 from core.metrics import METRICS
-from core.storage.summaries import TABLES, StudySummary
+from core.storage.summaries import OUTCOME_TABLES, StudySummary
 
 Progress = Callable[[str, float], None]
 
@@ -37,13 +37,13 @@ def _silent(phrase: str, share: float) -> None:
 class _Tables:
     """Rows of a summary's tables as they come."""
 
-    rows: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    rows: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {name: [] for name in OUTCOME_TABLES})
 
     def add(self, name: str, rows: Iterator[dict[str, object]]) -> None:
         self.rows[name].extend(rows)
 
     def frame(self, name: str) -> pd.DataFrame:
-        table = pd.DataFrame(self.rows[name], columns=list(TABLES[name]))
+        table = pd.DataFrame(self.rows[name], columns=list(OUTCOME_TABLES[name]))
         if "n_events" in table:
             table["n_events"] = table["n_events"].astype("Int64")
         return table
@@ -77,7 +77,7 @@ def summarise(
         predictions: the table of ``core.storage.results.PREDICTION_COLUMNS``, of all splits.
         models: facts of each model, as in ``StudySummary.info``.
         run: run_id, created and provenance.
-        cost: columns of ``TABLES["cost"]``.
+        cost: columns of ``OUTCOME_TABLES["cost"]``.
         permuted: rows of a run on shuffled outcomes, or None.
         skipped: what was not computed and why, sentences.
         progress: called with a phrase and the share done.
@@ -97,8 +97,8 @@ def summarise(
         findings[outcome.name] = _judge(work, outcome, fact, predictions[predictions["outcome"] == outcome.name], tables, say)
         fact["verdict"] = findings[outcome.name].verdict
     progress("Writing the summary", 1.0)
-    frames = {name: tables.frame(name) for name in TABLES if name != "cost"}
-    frames["cost"] = cost.reindex(columns=list(TABLES["cost"]))
+    frames = {name: tables.frame(name) for name in OUTCOME_TABLES if name != "cost"}
+    frames["cost"] = cost.reindex(columns=list(OUTCOME_TABLES["cost"]))
     info = {
         **_study_facts(work, run, predictions),
         "outcomes": facts,
@@ -185,8 +185,8 @@ def _evidence(work: _Work, fact: Mapping[str, Any], scores: list[Any], compariso
     return Evidence(
         fact,
         model_facts(work.models),
-        pd.DataFrame(scores, columns=list(TABLES["scores"])),
-        pd.DataFrame(comparisons, columns=list(TABLES["comparisons"])),
+        pd.DataFrame(scores, columns=list(OUTCOME_TABLES["scores"])),
+        pd.DataFrame(comparisons, columns=list(OUTCOME_TABLES["comparisons"])),
     )
 
 

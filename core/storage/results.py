@@ -36,6 +36,38 @@ PREDICTION_COLUMNS: tuple[str, ...] = (
 ``external:…``; ``repeat`` and ``fold`` are 0 outside ``internal``."""
 
 
+MASK_COLUMNS: tuple[str, ...] = (
+    "case_id",
+    "patient_id",
+    "region",
+    "model",
+    "base_model",
+    "split",
+    "repeat",
+    "fold",
+    "condition",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+    "border_reference",
+    "border_predicted",
+    "border_reference_near",
+    "border_predicted_near",
+    "hd95",
+    "hd",
+    "assd",
+    "lesions",
+    "lesions_found",
+    "lesions_predicted",
+    "lesions_false",
+)
+"""Columns of the masks table: one row a case, region and condition. ``tp`` to ``tn`` count pixels (voxels); ``border_…`` border
+pixels, ``…_near`` those within the tolerance of the other border; distances in the data set's unit, NaN where a mask is empty;
+``lesions…`` connected parts of the reference, those touched, parts of the prediction, those that touch none. ``condition`` is
+``clean``, or a planted fault and its severity ("noise:3"). ``repeat`` counts seeds."""
+
+
 @dataclass(frozen=True)
 class PartInfo:
     """What is known of one finished job."""
@@ -54,8 +86,9 @@ class RunStore:
     is either whole or absent.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, columns: tuple[str, ...] = PREDICTION_COLUMNS) -> None:
         self.folder = folder
+        self.columns = columns
         self.parts = folder / "parts"
 
     @property
@@ -63,13 +96,13 @@ class RunStore:
         return self.folder / "summary"
 
     @staticmethod
-    def create(folder: Path, manifest: dict[str, Any]) -> RunStore:
-        """The store in ``folder``, made if it is not there.
+    def create(folder: Path, manifest: dict[str, Any], columns: tuple[str, ...] = PREDICTION_COLUMNS) -> RunStore:
+        """The store in ``folder``, made if it is not there; a part's rows have those columns.
 
         Raises:
             StoreError: the folder holds another run.
         """
-        store = RunStore(folder)
+        store = RunStore(folder, columns)
         if (folder / "run.json").exists():
             if store.manifest()["run_id"] != manifest["run_id"]:
                 raise StoreError(
@@ -97,11 +130,11 @@ class RunStore:
         """Keeps the rows of one finished job; a job that is already there is left as it is."""
         if self.has(key):
             return
-        missing = [column for column in PREDICTION_COLUMNS if column not in rows]
+        missing = [column for column in self.columns if column not in rows]
         if missing:
-            raise StoreError(f"A part lacks the column {missing[0]!r}.", do="Write every column of PREDICTION_COLUMNS.")
+            raise StoreError(f"A part lacks the column {missing[0]!r}.", do=f"Write: {', '.join(self.columns)}.")
         path = self.parts / f"{key}.parquet"
-        write_table(path, rows[list(PREDICTION_COLUMNS)])
+        write_table(path, rows[list(self.columns)])
         write_json(
             self.parts / f"{key}.json",
             {"key": key, "sha256": sha256_of(path), "rows": len(rows), "seconds": seconds, "peak_mb": peak_mb, "job": job},
@@ -140,7 +173,7 @@ class RunStore:
             verify_checksum(path, read_json(self.parts / f"{key}.json")["sha256"])
             frames.append(read_table(path))
         if not frames:
-            return pd.DataFrame(columns=list(PREDICTION_COLUMNS))
+            return pd.DataFrame(columns=list(self.columns))
         return pd.concat(frames, ignore_index=True)
 
     @contextmanager

@@ -14,7 +14,7 @@ from core.storage.atomic import sha256_of, verify_checksum
 from core.storage.files import read_json, read_table, write_json, write_table
 from core.storage.locations import places
 
-TABLES: dict[str, tuple[str, ...]] = {
+OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     "scores": (
         "dataset",
         "outcome",
@@ -59,7 +59,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "groups": ("outcome", "group", "n", "n_events"),
     "cost": ("model", "fits", "seconds_total", "seconds_per_fit", "peak_mb"),
 }
-"""Tables of a summary and their columns.
+"""Tables of the summary of an outcome study and their columns.
 
 ``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
 ``comparisons``: paired difference model − rival on the same cases; positive favours ``model`` for auroc.
@@ -69,6 +69,43 @@ TABLES: dict[str, tuple[str, ...]] = {
 ``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
 ``groups``: patients and events of each group; groups under the smallest cell are left out.
 """
+
+
+SEGMENTATION_TABLES: dict[str, tuple[str, ...]] = {
+    "scores": ("region", "model", "split", "group", "metric", "value", "low", "high", "n", "n_patients", "n_undefined"),
+    "comparisons": ("region", "split", "model", "rival", "metric", "difference", "low", "high", "n", "p", "p_holm"),
+    "cases": (
+        "region", "model", "split", "case", "size", "dice", "jaccard", "accuracy", "sensitivity", "specificity", "precision",
+        "hd95", "nsd", "assd", "volume_error", "lesions", "lesions_found", "lesions_false", "runs",
+    ),
+    "ranks": ("region", "split", "model", "metric", "rank", "low", "high"),
+    "rank_shares": ("region", "split", "model", "metric", "rank", "share"),
+    "cost": ("model", "fits", "parameters", "training_minutes", "seconds_total", "images_per_second", "peak_mb"),
+    "factors": ("region", "split", "model", "factor", "level", "order", "metric", "value", "low", "high", "n"),
+    "robustness": ("region", "split", "model", "corruption", "severity", "metric", "value", "low", "high", "n"),
+    "folds": ("split", "fold", "side", "measure", "value"),
+    "ablations": (
+        "ablation", "label", "region", "baseline", "arm", "metric", "difference", "low", "high", "n", "seeds", "folds",
+        "claimed_low", "claimed_high", "verdict",
+    ),
+}  # fmt: skip
+"""Tables of the summary of a segmentation study and their columns.
+
+``scores``: mean over cases with a 95 % interval (patients resampled); ``n`` cases, ``n_patients``, ``n_undefined`` cases in
+which the metric has no value (an empty mask: the rule stands in ``info["empty_masks"]``).
+``comparisons``: mean paired difference model - rival on the same cases, Wilcoxon p and Holm-adjusted p.
+``cases``: one row a case, region, model and split, a mean over ``runs`` (seeds); ``case`` is a hashed id.
+``ranks``: rank of the mean (1 is best) with the interval over bootstrap samples of cases; ``rank_shares``: share of the
+bootstrap samples in which a model had that rank.
+``cost``: fits, trained numbers, training minutes a fit, all seconds, pictures a second when segmenting, peak memory.
+``factors``: metric by level of what may explain errors (size, border, quality, an attribute); ``order`` sorts the levels.
+``robustness``: metric on a fixed sample of test cases under a planted fault; severity 0 is the clean sample.
+``folds``: what each side of each split holds, so that a reader sees whether they are alike.
+``ablations``: baseline - arm (positive: the part helps), over cases, folds and seeds; claimed range in points of Dice / 100.
+"""
+
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {"outcomes": OUTCOME_TABLES, "segmentation": SEGMENTATION_TABLES}
+"""Tables by ``info["kind"]``; a summary without a kind is of outcomes."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +120,10 @@ class StudySummary:
             change {outcome: sentence: what would change this conclusion}, recipe, provenance {…}, min_cell,
             permuted {outcome: {auroc, low, high}}, cannot [sentences: what a published study cannot answer],
             skipped [sentences: what was not computed and why].
-        tables: by name, the columns of ``TABLES``.
+            A segmentation study has ``kind: segmentation``, regions [{name, label}] in place of outcomes (headlines and
+            change are by region), models with ``choice`` and ``parameters``, ``empty_masks`` {region: {rule, n}},
+            ``metrics`` [{name, label, unit, aim, description}], and dataset facts unit, channels, readers.
+        tables: by name, the columns of the kind's tables.
     """
 
     info: Mapping[str, Any]
@@ -92,6 +132,11 @@ class StudySummary:
     @property
     def name(self) -> str:
         return str(self.info["name"])
+
+    @property
+    def kind(self) -> str:
+        """``outcomes`` or ``segmentation``."""
+        return kind_of(self.info)
 
     def table(self, name: str, **equals: object) -> pd.DataFrame:
         """Rows of a table in which each named column equals the given value."""
@@ -109,11 +154,16 @@ class StudySummary:
         return next(item for item in self.info["models"] if item["name"] == name)
 
 
+def kind_of(info: Mapping[str, Any]) -> str:
+    """What a study is of: ``outcomes`` or ``segmentation``."""
+    return str(info.get("kind", "outcomes"))
+
+
 def write_summary(folder: Path, summary: StudySummary) -> None:
     """Writes ``study.json``, a Parquet file per table, and last ``manifest.json`` with every checksum."""
     write_json(folder / "study.json", dict(summary.info))
     hashes = {"study.json": sha256_of(folder / "study.json")}
-    for name, columns in TABLES.items():
+    for name, columns in KINDS[summary.kind].items():
         table = summary.tables.get(name, pd.DataFrame(columns=list(columns)))
         write_table(folder / f"{name}.parquet", table[list(columns)])
         hashes[f"{name}.parquet"] = sha256_of(folder / f"{name}.parquet")
@@ -129,9 +179,10 @@ def read_summary(folder: Path) -> StudySummary:
     manifest = read_json(folder / "manifest.json")["files"]
     for name, checksum in manifest.items():
         verify_checksum(folder / name, checksum)
+    info = read_json(folder / "study.json")
     return StudySummary(
-        info=read_json(folder / "study.json"),
-        tables={name: read_table(folder / f"{name}.parquet") for name in TABLES if f"{name}.parquet" in manifest},
+        info=info,
+        tables={name: read_table(folder / f"{name}.parquet") for name in KINDS[kind_of(info)] if f"{name}.parquet" in manifest},
     )
 
 

@@ -71,6 +71,8 @@ def load_cohort(recipe: Recipe, data: Path | None, progress: Progress) -> Cohort
         RecipeError: an option that the data set does not know.
     """
     spec = DATASETS.get(recipe.dataset.name)
+    if spec.load is None:
+        raise RecipeError(f"{spec.label} has no outcomes of patients.", do="Make it a recipe of kind: segmentation.")
     for name in recipe.dataset.options:
         if name not in spec.option_names:
             raise RecipeError(f"{recipe.name}: unknown key 'dataset.options.{name}'.", do=did_you_mean(name, spec.option_names))
