@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import CorruptError, RunLocked, StoreError
-from core.storage.atomic import sha256_of, sweep_temporaries, verify_checksum
+from core.storage.atomic import atomic_write, sha256_of, sweep_temporaries, verify_checksum
 from core.storage.files import read_json, read_table, write_json, write_table
 
 PREDICTION_COLUMNS: tuple[str, ...] = (
@@ -126,8 +126,21 @@ class RunStore:
         """Whether that job is done."""
         return (self.parts / f"{key}.json").exists()
 
-    def add(self, key: str, rows: pd.DataFrame, *, job: dict[str, Any], seconds: float, peak_mb: float) -> None:
-        """Keeps the rows of one finished job; a job that is already there is left as it is."""
+    def add(
+        self,
+        key: str,
+        rows: pd.DataFrame,
+        *,
+        job: dict[str, Any],
+        seconds: float,
+        peak_mb: float,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Keeps the rows of one finished job; a job that is already there is left as it is.
+
+        Args:
+            extras: further files of the part by the end of their name ("masks.npz").
+        """
         if self.has(key):
             return
         missing = [column for column in self.columns if column not in rows]
@@ -135,10 +148,19 @@ class RunStore:
             raise StoreError(f"A part lacks the column {missing[0]!r}.", do=f"Write: {', '.join(self.columns)}.")
         path = self.parts / f"{key}.parquet"
         write_table(path, rows[list(self.columns)])
-        write_json(
-            self.parts / f"{key}.json",
-            {"key": key, "sha256": sha256_of(path), "rows": len(rows), "seconds": seconds, "peak_mb": peak_mb, "job": job},
-        )
+        beside = {name: atomic_write(self.parts / f"{key}.{name}", data) for name, data in (extras or {}).items()}
+        facts = {"rows": len(rows), "seconds": seconds, "peak_mb": peak_mb, "job": job, "extras": beside}
+        write_json(self.parts / f"{key}.json", {"key": key, "sha256": sha256_of(path), **facts})
+
+    def extra(self, key: str, name: str) -> Path:
+        """A further file of a part, its checksum verified.
+
+        Raises:
+            CorruptError: missing or changed.
+        """
+        path = self.parts / f"{key}.{name}"
+        verify_checksum(path, read_json(self.parts / f"{key}.json").get("extras", {}).get(name, ""))
+        return path
 
     def infos(self) -> tuple[PartInfo, ...]:
         """All finished jobs."""

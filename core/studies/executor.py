@@ -10,23 +10,34 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from core.errors import NotYetError, RunError
-from core.studies.jobs import JobResult, StudyInput, run_job
-from core.studies.plan import Job
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-OnDone = Callable[[Job, JobResult], None]
-"""Called in the parent process for every finished job."""
+J = TypeVar("J")
+R = TypeVar("R")
+G = TypeVar("G")
 
-_given: StudyInput | None = None
+_task: tuple[Callable[[Any, Any], Any], Any] | None = None
+"""In a worker process: what it does with a job, and the data that all jobs read."""
 
 
-def run_jobs(jobs: Sequence[Job], given: StudyInput, *, executor: str, workers: int, on_done: OnDone) -> None:
-    """Nothing; every job is run once and handed to ``on_done``.
+def run_jobs(
+    jobs: Sequence[J],
+    given: G,
+    work: Callable[[J, G], R],
+    *,
+    executor: str,
+    workers: int,
+    on_done: Callable[[J, R], None],
+) -> None:
+    """Nothing; every job is run once and its result handed to ``on_done`` in this process.
 
     Args:
+        given: all that jobs read; it travels to worker processes once.
+        work: runs one job; a function of a module, so that worker processes find it.
         executor: ``local``: worker processes on this machine; ``serial``: in this process, for tests and debugging.
         workers: processes, at least 1. Every worker uses one thread, so that results do not depend on their number.
 
@@ -38,17 +49,19 @@ def run_jobs(jobs: Sequence[Job], given: StudyInput, *, executor: str, workers: 
         raise NotYetError("The Ray executor is not part of this version.", do="Use --executor local.")
     if executor == "serial":
         for job in jobs:
-            on_done(job, run_job(job, given))
+            on_done(job, work(job, given))
         return
     with _one_thread_each():
-        _run_in_pool(jobs, given, workers, on_done)
+        _run_in_pool(jobs, (work, given), workers, on_done)
 
 
-def _run_in_pool(jobs: Sequence[Job], given: StudyInput, workers: int, on_done: OnDone) -> None:
+def _run_in_pool(
+    jobs: Sequence[J], task: tuple[Callable[[J, G], R], G], workers: int, on_done: Callable[[J, R], None]
+) -> None:
     context = multiprocessing.get_context("spawn")
     waiting = list(reversed(jobs))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given, os.getpid()))
-    running: dict[Future[JobResult], Job] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task, os.getpid()))
+    running: dict[Future[Any], J] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers + 1:
@@ -67,9 +80,9 @@ def _run_in_pool(jobs: Sequence[Job], given: StudyInput, workers: int, on_done: 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start_worker(given: StudyInput, parent: int) -> None:
-    global _given
-    _given = given
+def _start_worker(task: tuple[Callable[[Any, Any], Any], Any], parent: int) -> None:
+    global _task
+    _task = task
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
 
 
@@ -80,10 +93,11 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _work(job: Job) -> JobResult:
-    if _given is None:
+def _work(job: Any) -> Any:
+    if _task is None:
         raise RunError("A worker was not given its data.", do="Run the same command again.")
-    return run_job(job, _given)
+    work, given = _task
+    return work(job, given)
 
 
 @contextmanager

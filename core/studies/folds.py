@@ -34,18 +34,34 @@ def make_folds(cohort: Cohort, outcomes: Sequence[Outcome], *, folds: int, repea
     Raises:
         DataError: fewer patients than folds.
     """
-    ids = np.array(cohort.internal)
-    patients = cohort.table.loc[list(ids), "patient_id"].astype(str).to_numpy()
-    if len(set(patients)) < folds:
-        raise DataError(f"{len(set(patients))} patients cannot be divided into {folds} folds.", do="Use fewer folds.")
-    strata = _strata(cohort.targets.loc[list(ids)], outcomes, folds)
+    ids = list(cohort.internal)
+    strata = pd.Series(_strata(cohort.targets.loc[ids], outcomes, folds), index=ids)
+    made = divide(ids, cohort.table["patient_id"].astype(str), strata, folds=folds, repeats=repeats, seed=seed)
+    for item in made:
+        cohort.refuse_shared_patients(item.train, item.test, f"repeat {item.repeat}, fold {item.fold}")
+    return made
+
+
+def divide(
+    ids: Sequence[str], patients: pd.Series, strata: pd.Series, *, folds: int, repeats: int, seed: int
+) -> tuple[Fold, ...]:
+    """Every fold of every repeat over those cases, alike in their strata, no patient on both sides.
+
+    Args:
+        patients, strata: by case id.
+
+    Raises:
+        DataError: fewer patients than folds.
+    """
+    cases = np.array(ids)
+    owners, labels = patients.loc[list(ids)].to_numpy(), strata.loc[list(ids)].to_numpy()
+    if len(set(owners)) < folds:
+        raise DataError(f"{len(set(owners))} patients cannot be divided into {folds} folds.", do="Use fewer folds.")
     made = []
     for repeat in range(repeats):
         splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed + repeat)
-        for fold, (train, test) in enumerate(splitter.split(ids, strata, groups=patients)):
-            made.append(Fold(repeat, fold, tuple(ids[train]), tuple(ids[test])))
-    for item in made:
-        cohort.refuse_shared_patients(item.train, item.test, f"repeat {item.repeat}, fold {item.fold}")
+        for fold, (train, test) in enumerate(splitter.split(cases, labels, groups=owners)):
+            made.append(Fold(repeat, fold, tuple(cases[train]), tuple(cases[test])))
     return tuple(made)
 
 

@@ -21,7 +21,7 @@ from core.storage.locations import data_parent, dataset_root, places
 from core.storage.results import RunStore
 from core.storage.summaries import StudySummary, read_summary, write_summary
 from core.studies.executor import run_jobs
-from core.studies.jobs import JobResult, allowed_fields, study_input
+from core.studies.jobs import JobResult, allowed_fields, run_job, study_input
 from core.studies.plan import PERMUTED, Job, Plan, make_plan
 from core.studies.provenance import code_stamp, provenance
 
@@ -135,7 +135,7 @@ def _run(
 
     progress.jobs(done, total, "starting workers")
     given = study_input(cohort, images, options.device, recipe.predictors)
-    run_jobs(todo, given, executor=options.executor, workers=options.workers, on_done=keep)
+    run_jobs(todo, given, run_job, executor=options.executor, workers=options.workers, on_done=keep)
 
 
 def _cost(job: Job) -> float:
