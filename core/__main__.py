@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,11 +21,15 @@ from rich.table import Table
 
 from core.contracts.dataset import LoadOptions
 from core.contracts.recipe import PROFILES, Profile
-from core.contracts.recipe_file import load_recipe
+from core.contracts.recipe_file import AnyRecipe, load_recipe
+from core.contracts.segmentation_recipe import SegmentationRecipe
 from core.datasets import DATASETS
 from core.errors import InputError, OpSightError, did_you_mean
 from core.storage.atomic import atomic_write
 from core.storage.locations import data_parent, dataset_root, places
+
+if TYPE_CHECKING:
+    from core.studies.run import FinishedRun, RunOptions
 
 SET = {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
 app = typer.Typer(help="OpSight: which surgical outcome model can be trusted, on whom, and how far.", **SET)  # type: ignore[arg-type]
@@ -81,7 +85,7 @@ def study_run(
 
     Example: python -m core study run core/recipes/phantom.yaml --profile quick
     """
-    from core.studies.run import RunOptions, run_study
+    from core.studies.run import RunOptions
     from core.training.device import choose_device
 
     loaded = load_recipe(_recipe_path(recipe), _profile(profile))
@@ -90,11 +94,11 @@ def study_run(
     count = workers or (1 if chosen == "cuda" else min(os.cpu_count() or 1, 8))
     signal.signal(signal.SIGTERM, _terminated)
     with _bars() as progress:
-        done = run_study(loaded, RunOptions(data, chosen, executor, count, profile), progress)
+        done = _run_any(loaded, RunOptions(data, chosen, executor, count, profile), progress)
     info = done.summary.info
     out.print(f"[bold]{info['title']}[/bold]  run {info['run_id']}: {done.jobs_run} of {done.jobs} jobs run now.")
-    for outcome, sentence in info["headlines"].items():
-        out.print(f"  [bold]{outcome}[/bold]  {sentence}", highlight=False)
+    for subject, sentence in info["headlines"].items():
+        out.print(f"  [bold]{subject}[/bold]  {sentence}", highlight=False)
     for sentence in info["skipped"]:
         out.print(f"  [yellow]not computed[/yellow]  {sentence}", highlight=False)
     out.print(f"Show it: python -m core study show {loaded.name}    Publish it: python -m core study publish {loaded.name}")
@@ -115,6 +119,11 @@ def study_new(
     from core.studies.template import recipe_text
 
     spec = DATASETS.get(dataset)
+    if spec.load is None:
+        raise InputError(
+            f"{spec.label} has no outcomes of patients.",
+            do="Copy core/recipes/segmentation_isic.yaml and name your data set in it.",
+        )
     options = _pairs(option or [])
     target = to or Path(f"{dataset}_study.yaml")
     if target.exists():
@@ -236,17 +245,20 @@ def data_describe(name: Annotated[str, typer.Argument(help="A data set.")], data
 
     Example: python -m core data describe kits
     """
-    from core.studies.show import describe_cohort
+    from core.studies.show import describe_cohort, describe_pictures
 
     spec = DATASETS.get(name)
     out.print(f"[bold]{spec.label}[/bold]\n{spec.description}\nLicence: {spec.licence}\nCite: {spec.citation}", highlight=False)
     try:
         with _bars() as progress:
-            cohort = spec.load(_load_options(name, data, {}, progress.say))
+            given = _load_options(name, data, {}, progress.say)
+            tables = [describe_cohort(spec.load(given))] if spec.load else []
+            tables += [describe_pictures(spec.pictures(given))] if spec.pictures else []
     except InputError as error:
         out.print(f"Not read: {error}", markup=False, highlight=False)
         return
-    out.print(describe_cohort(cohort))
+    for table in tables:
+        out.print(table)
 
 
 @data_app.command("verify")
@@ -330,6 +342,17 @@ def doctor() -> None:
     out.print(table)
     if not all(check.well for check in checks):
         raise typer.Exit(3)
+
+
+def _run_any(recipe: AnyRecipe, options: RunOptions, progress: Any) -> FinishedRun:
+    """The finished study, of whichever kind."""
+    if isinstance(recipe, SegmentationRecipe):
+        from core.studies.segmentation_run import run_segmentation_study
+
+        return run_segmentation_study(recipe, options, progress)
+    from core.studies.run import run_study
+
+    return run_study(recipe, options, progress)
 
 
 def _terminated(number: int, frame: object) -> NoReturn:

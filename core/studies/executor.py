@@ -55,9 +55,7 @@ def run_jobs(
         _run_in_pool(jobs, (work, given), workers, on_done)
 
 
-def _run_in_pool(
-    jobs: Sequence[J], task: tuple[Callable[[J, G], R], G], workers: int, on_done: Callable[[J, R], None]
-) -> None:
+def _run_in_pool(jobs: Sequence[J], task: tuple[Callable[[J, G], R], G], workers: int, on_done: Callable[[J, R], None]) -> None:
     context = multiprocessing.get_context("spawn")
     waiting = list(reversed(jobs))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task, os.getpid()))

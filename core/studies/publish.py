@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.evaluation.publish import for_publication
+from core.evaluation.segmentation.publish import for_publication as segmentation_for_publication
 from core.storage.locations import places
 from core.storage.summaries import find_study, read_summary, write_summary
 
@@ -24,5 +25,6 @@ def publish_study(name: str) -> Path:
         )
     summary = read_summary(place.summary)
     folder = places().published / summary.name
-    write_summary(folder, for_publication(summary, int(summary.info["min_cell"])))
+    prepare = segmentation_for_publication if summary.kind == "segmentation" else for_publication
+    write_summary(folder, prepare(summary, int(summary.info["min_cell"])))
     return folder

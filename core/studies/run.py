@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.contracts.cohort import Cohort, PreparedImages
 from core.contracts.dataset import LoadOptions
-from core.contracts.recipe import Recipe
+from core.contracts.recipe import Recipe, StudyRecipe
 from core.datasets import DATASETS
 from core.errors import RecipeError, did_you_mean
 from core.evaluation.summary import summarise
@@ -94,7 +94,7 @@ def run_study(recipe: Recipe, options: RunOptions, progress: Progress | None = N
     run_id = recipe.run_id(cohort.fingerprint)
     store = RunStore(places().runs / recipe.name / run_id)
     with store.lock():
-        store = RunStore.create(store.folder, _manifest(recipe, cohort, plan, options, run_id))
+        store = RunStore.create(store.folder, manifest_of(recipe, cohort.fingerprint, plan.folds_stamp, options, run_id))
         store.drop_corrupt()
         todo = [job for job in plan.jobs if not store.has(job.key)]
         if todo:
@@ -103,15 +103,16 @@ def run_study(recipe: Recipe, options: RunOptions, progress: Progress | None = N
     return FinishedRun(store, summary, len(plan.jobs), len(todo))
 
 
-def _manifest(recipe: Recipe, cohort: Cohort, plan: Plan, options: RunOptions, run_id: str) -> dict[str, Any]:
+def manifest_of(recipe: StudyRecipe, fingerprint: str, folds_stamp: str, options: RunOptions, run_id: str) -> dict[str, Any]:
+    """What is written when a run is created."""
     return {
         "run_id": run_id,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "profile": options.profile,
         "recipe": recipe.model_dump(mode="json"),
         "provenance": provenance(
-            fingerprint=cohort.fingerprint,
-            folds_stamp=plan.folds_stamp,
+            fingerprint=fingerprint,
+            folds_stamp=folds_stamp,
             seed=recipe.seed,
             device=options.device,
             workers=options.workers,
