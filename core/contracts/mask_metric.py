@@ -18,7 +18,7 @@ class MaskMetricSpec:
     Args:
         name: slug in tables ("dice"); label: what people read.
         unit: "" for a share, ``distance`` for the data set's unit (mm or px).
-        aim: whether higher or lower is better.
+        aim: whether higher or lower is better, or zero is aimed at.
         low, high: ends of its range; infinity where it has none.
         description: one sentence: what it says; undefined: when a case has no value.
         compute: (rows with ``core.storage.results.MASK_COLUMNS``) to (rows,) values; NaN where undefined.
@@ -29,7 +29,7 @@ class MaskMetricSpec:
     name: str
     label: str
     unit: Literal["", "distance"]
-    aim: Literal["higher", "lower"]
+    aim: Literal["higher", "lower", "zero"]
     low: float
     high: float
     description: str
