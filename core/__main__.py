@@ -211,7 +211,8 @@ def study_publish(name: Annotated[str, typer.Argument(help="A study that was run
 @guarded
 def model_build(
     study: Annotated[str, typer.Argument(help="A study that was run here.")],
-    outcome: Annotated[str, typer.Option(help="Outcome that its recipe declares a bundle for.")],
+    outcome: Annotated[str | None, typer.Option(help="Outcome that its recipe declares a bundle for.")] = None,
+    row: Annotated[str | None, typer.Option(help="Row of a segmentation study: the weights that were judged.")] = None,
     data: DataOption = None,
 ) -> None:
     """Build a model bundle from a study.
@@ -219,9 +220,15 @@ def model_build(
     Example: python -m core model build phantom --outcome complication
     """
     from core.studies.build import build_from_study
+    from core.studies.segmentation_build import build_segmenter
 
+    if (outcome is None) == (row is None):
+        raise InputError("A bundle is of one outcome, or of one row of a segmentation study.", do="Give --outcome or --row.")
     with _bars() as progress:
-        folder = build_from_study(study, outcome, data=data, progress=progress)
+        if row is not None:
+            folder = build_segmenter(study, row, data=data, progress=progress)
+        else:
+            folder = build_from_study(study, str(outcome), data=data, progress=progress)
     out.print(f"Bundle written to {_short(folder)}.")
 
 

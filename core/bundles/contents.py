@@ -16,6 +16,7 @@ SUMMARY = "summary.json"
 GOLDEN = "golden.json"
 CARD = "MODEL_CARD.md"
 PARTS = "parts"
+SEGMENTER_REQUIRED = (RECIPE, WEIGHTS, PREPROCESSING, GOLDEN, CARD)
 REQUIRED = (RECIPE, WEIGHTS, PREPROCESSING, SUMMARY, GOLDEN, CARD)
 
 
@@ -23,7 +24,7 @@ class _Plain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Manifest(_Plain):
+class Named(_Plain):
     """Who a bundle is, and the sha-256 of every other file in it."""
 
     schema_version: int
@@ -38,10 +39,22 @@ class Manifest(_Plain):
     fingerprint: str
     simulated: bool
     licence: str
-    outcome: str
     label: str
     model: str
     files: dict[str, str]
+
+
+class Manifest(Named):
+    """Of a bundle that predicts an outcome."""
+
+    outcome: str
+
+
+class SegmenterManifest(Named):
+    """Of a bundle that outlines regions."""
+
+    kind: Literal["segmenter"]
+    row: str
 
 
 class ArrayFacts(_Plain):
@@ -168,6 +181,35 @@ class Golden(_Plain):
     by_day: tuple[float, ...] = ()
     low_by_day: tuple[float, ...] = ()
     high_by_day: tuple[float, ...] = ()
+
+
+class SegmenterPreprocessing(_Plain):
+    """How a picture becomes the network's input, and how the network is put together again.
+
+    Args:
+        plain, texts: what the segmenter exported besides its arrays; arrays: what the weights must hold.
+        preparation: the recipe's part as plain data.
+    """
+
+    segmenter: str
+    segmenter_version: int
+    plain: dict[str, Any]
+    texts: dict[str, str]
+    arrays: dict[str, ArrayFacts]
+    preparation: dict[str, Any]
+    channels: tuple[str, ...]
+    regions: tuple[tuple[str, str], ...]
+    dims: int = Field(ge=2, le=3)
+    unit: Literal["mm", "px"]
+    refine: tuple[str, ...] = ()
+
+
+class SegmenterGolden(_Plain):
+    """A made-up item (seeded noise around a bright ball, of ``shape``) and the mean score of each region in 8 parts of it."""
+
+    shape: tuple[int, ...]
+    seed: int
+    scores: tuple[tuple[float, ...], ...]
 
 
 GOLDEN_TOLERANCE = 1e-6

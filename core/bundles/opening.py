@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from core.bundles.contents import (
     WEIGHTS,
     Golden,
     Manifest,
+    Named,
     Preprocessing,
     TrainingSummary,
 )
@@ -40,6 +41,7 @@ from core.storage.atomic import sha256_of
 from core.storage.files import read_json
 
 Part = TypeVar("Part", bound=BaseModel)
+AnyManifest = TypeVar("AnyManifest", bound=Named)
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 """What a predictor may raise on parts that are not its own."""
 
@@ -88,62 +90,91 @@ def inspect_bundle(path: Path) -> BundleOutline:
         BundleError: as ``open_bundle_folder``, without MODEL_SHAPE and MODEL_GOLDEN.
     """
     manifest = _read_manifest(path)
-    _check_files(path, manifest)
+    check_files(path, manifest.files, REQUIRED)
     card = (path / CARD).read_text(encoding="utf-8")
     check_card(card)
-    preprocessing = _read(path / PREPROCESSING, Preprocessing)
+    preprocessing = read_part(path / PREPROCESSING, Preprocessing)
     if (preprocessing.predictor, preprocessing.outcome.get("name")) != (manifest.model, manifest.outcome):
-        raise _error(path, "The manifest is of another model than the other files.", "MODEL_MANIFEST")
+        raise bundle_error(path, "The manifest is of another model than the other files.", "MODEL_MANIFEST")
     return BundleOutline(
         path=path,
         manifest=manifest,
         preprocessing=preprocessing,
-        summary=_read(path / SUMMARY, TrainingSummary),
-        golden=_read(path / GOLDEN, Golden),
+        summary=read_part(path / SUMMARY, TrainingSummary),
+        golden=read_part(path / GOLDEN, Golden),
         card=card,
         outcome=_outcome(path, preprocessing.outcome),
         codebook=_codebook(path, preprocessing),
     )
 
 
-def _error(path: Path, message: str, code: str) -> BundleError:
+def bundle_error(path: Path, message: str, code: str) -> BundleError:
+    """The error of a bundle in a folder ``<name>/<version>``."""
     return BundleError(f"Bundle {path.parent.name}/{path.name}: {message}", do=REBUILD, code=code)
 
 
 def _read_manifest(path: Path) -> Manifest:
+    return read_manifest(path, Manifest)
+
+
+def read_manifest(path: Path, kind: type[AnyManifest]) -> AnyManifest:
+    """Who the bundle in a folder ``<name>/<version>`` is.
+
+    Raises:
+        BundleError: MODEL_MANIFEST, MODEL_VERSION or MODEL_LICENCE.
+    """
     try:
         plain = read_json(path / MANIFEST)
     except OpSightError as error:
-        raise _error(path, f"{MANIFEST} is missing or is not JSON.", "MODEL_MANIFEST") from error
+        raise bundle_error(path, f"{MANIFEST} is missing or is not JSON.", "MODEL_MANIFEST") from error
     schema = plain.get("schema_version") if isinstance(plain, dict) else None
     if schema != SCHEMA:
-        raise _error(path, f"Its schema is {schema!r}; this version reads {SCHEMA}.", "MODEL_VERSION")
-    manifest = _parsed(path / MANIFEST, plain, Manifest, "MODEL_MANIFEST")
+        raise bundle_error(path, f"Its schema is {schema!r}; this version reads {SCHEMA}.", "MODEL_VERSION")
+    manifest = _parsed(path / MANIFEST, plain, kind, "MODEL_MANIFEST")
     if (manifest.name, str(manifest.version)) != (path.parent.name, path.name):
-        raise _error(path, f"The manifest is of {manifest.name}/{manifest.version}.", "MODEL_MANIFEST")
+        raise bundle_error(path, f"The manifest is of {manifest.name}/{manifest.version}.", "MODEL_MANIFEST")
     if manifest.licence.strip().casefold() in NOT_STATED:
-        raise _error(path, "No licence is stated.", "MODEL_LICENCE")
+        raise bundle_error(path, "No licence is stated.", "MODEL_LICENCE")
     return manifest
 
 
-def _check_files(path: Path, manifest: Manifest) -> None:
+def is_segmenter(path: Path) -> bool:
+    """Whether the bundle in a folder outlines regions; other bundles, and broken ones, count as predictors of outcomes."""
+    try:
+        plain = read_json(path / MANIFEST)
+    except OpSightError:
+        return False
+    return isinstance(plain, dict) and plain.get("kind") == "segmenter"
+
+
+def check_files(path: Path, files: Mapping[str, str], required: Sequence[str]) -> None:
+    """Nothing, if the folder holds those files (name to sha-256) and the manifest, unchanged, and nothing else.
+
+    Raises:
+        BundleError: MODEL_MISSING, MODEL_FORMAT or MODEL_HASH.
+    """
     found = {item.relative_to(path).as_posix(): item for item in path.rglob("*") if not item.is_dir() or item.is_symlink()}
     found = {name: item for name, item in found.items() if name != MANIFEST and not item.name.startswith(".")}
-    missing = sorted(({*REQUIRED, *manifest.files}) - found.keys())
+    missing = sorted(({*required, *files}) - found.keys())
     if missing:
-        raise _error(path, f"{missing[0]} is missing.", "MODEL_MISSING")
+        raise bundle_error(path, f"{missing[0]} is missing.", "MODEL_MISSING")
     for name, item in found.items():
-        if name not in manifest.files or item.is_symlink():
-            raise _error(path, f"{name} does not belong to a bundle.", "MODEL_FORMAT")
-        if sha256_of(item) != manifest.files[name]:
-            raise _error(path, f"{name} is not what was written (its sha-256 differs).", "MODEL_HASH")
+        if name not in files or item.is_symlink():
+            raise bundle_error(path, f"{name} does not belong to a bundle.", "MODEL_FORMAT")
+        if sha256_of(item) != files[name]:
+            raise bundle_error(path, f"{name} is not what was written (its sha-256 differs).", "MODEL_HASH")
 
 
-def _read(file: Path, kind: type[Part]) -> Part:
+def read_part(file: Path, kind: type[Part]) -> Part:
+    """What a JSON file of a bundle holds.
+
+    Raises:
+        BundleError: MODEL_FORMAT.
+    """
     try:
         plain = read_json(file)
     except OpSightError as error:
-        raise _error(file.parent, f"{file.name} is not JSON.", "MODEL_FORMAT") from error
+        raise bundle_error(file.parent, f"{file.name} is not JSON.", "MODEL_FORMAT") from error
     return _parsed(file, plain, kind, "MODEL_FORMAT")
 
 
@@ -153,14 +184,14 @@ def _parsed(file: Path, plain: Any, kind: type[Part], code: str) -> Part:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise _error(file.parent, f"{file.name}, at {where!r}: {first['msg']}.", code) from error
+        raise bundle_error(file.parent, f"{file.name}, at {where!r}: {first['msg']}.", code) from error
 
 
 def _outcome(path: Path, plain: Mapping[str, Any]) -> Outcome:
     try:
         return Outcome(**{**plain, "days": tuple(plain["days"]), "notes": tuple(plain["notes"])})
     except (TypeError, KeyError, OpSightError) as error:
-        raise _error(path, f"Its outcome cannot be read: {error}.", "MODEL_FORMAT") from error
+        raise bundle_error(path, f"Its outcome cannot be read: {error}.", "MODEL_FORMAT") from error
 
 
 def _codebook(path: Path, preprocessing: Preprocessing) -> Codebook:
@@ -168,7 +199,7 @@ def _codebook(path: Path, preprocessing: Preprocessing) -> Codebook:
         codebook = Codebook.from_plain(preprocessing.codebook)
         codebook.require_predictors(codebook.names)
     except (TypeError, OpSightError) as error:
-        raise _error(path, f"Its codebook cannot be read: {error}", "MODEL_FORMAT") from error
+        raise bundle_error(path, f"Its codebook cannot be read: {error}", "MODEL_FORMAT") from error
     return codebook
 
 
@@ -177,15 +208,15 @@ def _read_weights(outline: BundleOutline) -> Packed:
     try:
         arrays = load((path / WEIGHTS).read_bytes())
     except (SafetensorError, ValueError, TypeError) as error:
-        raise _error(path, f"{WEIGHTS} is not a safetensors file: {error}.", "MODEL_FORMAT") from error
+        raise bundle_error(path, f"{WEIGHTS} is not a safetensors file: {error}.", "MODEL_FORMAT") from error
     for key in sorted(arrays.keys() ^ kept.arrays.keys()):
-        raise _error(path, f"The array {key!r} is {'missing' if key in kept.arrays else 'unknown'}.", "MODEL_SHAPE")
+        raise bundle_error(path, f"The array {key!r} is {'missing' if key in kept.arrays else 'unknown'}.", "MODEL_SHAPE")
     for key, array in arrays.items():
         if array_facts(array) != kept.arrays[key]:
-            raise _error(path, f"The array {key!r} has another shape, or numbers that are not finite.", "MODEL_SHAPE")
+            raise bundle_error(path, f"The array {key!r} has another shape, or numbers that are not finite.", "MODEL_SHAPE")
     files = {f"{PARTS}/{file}" for file in kept.texts.values()}
     if files != {name for name in outline.manifest.files if name.startswith(f"{PARTS}/")}:
-        raise _error(path, f"The files in {PARTS}/ are not those that the model names.", "MODEL_FORMAT")
+        raise bundle_error(path, f"The files in {PARTS}/ are not those that the model names.", "MODEL_FORMAT")
     texts = {key: (path / PARTS / file).read_text(encoding="utf-8") for key, file in kept.texts.items()}
     return Packed(kept.fit, kept.groups, arrays, texts)
 
@@ -195,10 +226,10 @@ def _assemble(outline: BundleOutline, packed: Packed) -> Ensemble:
     try:
         ensemble = restore_ensemble(packed, PREDICTORS.get(name), outline.outcome, outline.codebook)
     except (OpSightError, *BROKEN) as error:
-        raise _error(outline.path, f"Its model {name!r} cannot be put together: {error}", "MODEL_SHAPE") from error
+        raise bundle_error(outline.path, f"Its model {name!r} cannot be put together: {error}", "MODEL_SHAPE") from error
     held, told = len(ensemble.refits), outline.summary.refits
     if held != told:
-        raise _error(outline.path, f"It holds {held} refits and speaks of {told}.", "MODEL_SHAPE")
+        raise bundle_error(outline.path, f"It holds {held} refits and speaks of {told}.", "MODEL_SHAPE")
     return ensemble
 
 
@@ -207,10 +238,10 @@ def _check_golden(bundle: ModelBundle) -> None:
     try:
         now = bundle.ensemble.golden(outline.golden.record)
     except (OpSightError, *BROKEN) as error:
-        raise _error(outline.path, f"Its model cannot answer the golden record: {error}", "MODEL_SHAPE") from error
+        raise bundle_error(outline.path, f"Its model cannot answer the golden record: {error}", "MODEL_SHAPE") from error
     expected, given = _flat(outline.golden), _flat(now)
     if expected.shape != given.shape or not np.allclose(expected, given, rtol=0, atol=GOLDEN_TOLERANCE):
-        raise _error(outline.path, "Its answer to the golden record is not the one that was kept.", "MODEL_GOLDEN")
+        raise bundle_error(outline.path, "Its answer to the golden record is not the one that was kept.", "MODEL_GOLDEN")
 
 
 def _flat(golden: Golden) -> NDArray[np.float64]:

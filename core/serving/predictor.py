@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.bundles.contents import MANIFEST
-from core.bundles.opening import BundleOutline, ModelBundle, inspect_bundle, open_bundle_folder
+from core.bundles.opening import BundleOutline, ModelBundle, inspect_bundle, is_segmenter, open_bundle_folder
 from core.contracts.codebook import Field
 from core.contracts.statement import Statement
 from core.errors import DataError, OpSightError
@@ -111,7 +111,7 @@ def open_bundle(facts: BundleFacts) -> BundlePredictor:
 
 def _manifests(folder: Path) -> Iterator[Path]:
     for version in folder.glob("*/*"):
-        if version.is_dir() and version.name.isdigit():
+        if version.is_dir() and version.name.isdigit() and not is_segmenter(version):
             yield version / MANIFEST
 
 
