@@ -24,7 +24,7 @@ def main(kind: str, memory_bytes: int, cpu_seconds: int) -> None:
     """Decodes standard input; the answer goes to standard output.
 
     Args:
-        kind: ``nifti`` or ``table``.
+        kind: ``nifti``, ``table`` or ``picture``.
         memory_bytes: address space that this process may use.
         cpu_seconds: processor time that this process may use.
     """
@@ -34,7 +34,7 @@ def main(kind: str, memory_bytes: int, cpu_seconds: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     try:
         data = sys.stdin.buffer.read()
-        answer, arrays = _nifti(data) if kind == "nifti" else _table(data)
+        answer, arrays = _READERS[kind](data)
     except Refused as error:
         answer, arrays = {"refused": [error.code, error.message, error.do]}, {}
     except MemoryError:
@@ -53,6 +53,13 @@ def _nifti(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]
     return {"cautions": list(read.cautions)}, {"voxels": read.volume.voxels, "affine": read.volume.affine}
 
 
+def _picture(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    from core.ingest.images import decode_picture  # Pillow is loaded for pictures only
+
+    read = decode_picture(data)
+    return {"cautions": list(read.cautions)}, {"picture": read.picture}
+
+
 def _table(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
     cells = parse_cells(data, TABLE_NAME)
     texts = [text.encode() for row in cells.rows for text in row]
@@ -62,6 +69,9 @@ def _table(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]
         "numbers": np.array(cells.numbers, np.int64),
     }
     return {"cautions": [], "columns": list(cells.columns), "delimiter": cells.delimiter}, arrays
+
+
+_READERS = {"nifti": _nifti, "table": _table, "picture": _picture}
 
 
 class _Pipe:

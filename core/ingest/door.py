@@ -20,10 +20,10 @@ from core.contracts.volume import Volume
 from core.errors import OpSightError
 from core.ingest.cells import TABLE_NAME, Cells
 
-Kind = Literal["nifti", "table"]
+Kind = Literal["nifti", "table", "picture"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PREFIX = {"nifti": "IMG", "table": "TAB"}
+_PREFIX = {"nifti": "IMG", "table": "TAB", "picture": "IMG"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class Accepted:
     """What was read.
 
     Args:
-        kind: ``nifti`` or ``table``; sha256: checksum of the bytes as they came.
+        kind: ``nifti``, ``table`` or ``picture``; sha256: checksum of the bytes as they came.
         volume: the scan, where one was sent; cells: the table's cells as text, where one was sent (``check_cells`` holds
-            them against a codebook).
+            them against a codebook); picture: (height, width, channels), uint8 or uint16, where one was sent
+            (``core.ingest.images`` says how each kind of file is converted).
         cautions: sentences about what was put right.
     """
 
@@ -57,6 +58,7 @@ class Accepted:
     sha256: str
     volume: Volume | None = None
     cells: Cells | None = None
+    picture: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     cautions: tuple[str, ...] = ()
 
 
@@ -108,6 +110,8 @@ def _answer(reply: bytes, kind: Kind, data: bytes) -> Accepted | Refusal:
     checksum, cautions = hashlib.sha256(data).hexdigest(), tuple(str(text) for text in answer["cautions"])
     if kind == "nifti":
         return Accepted(kind, checksum, volume=Volume(arrays["voxels"], arrays["affine"]), cautions=cautions)
+    if kind == "picture":
+        return Accepted(kind, checksum, picture=arrays["picture"], cautions=cautions)
     return Accepted(kind, checksum, cells=_restore_cells(answer, arrays), cautions=cautions)
 
 
