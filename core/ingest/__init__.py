@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.ingest.door import Accepted, DoorLimits, Refusal, ingest
 from core.ingest.header import Limits
-from core.ingest.nifti import ScanRead, decode_nifti, format_nifti, parse_nifti, read_nifti, write_nifti
+from core.ingest.metaimage import read_metaimage
+from core.ingest.nifti import ScanRead, decode_nifti, format_nifti, parse_nifti, read_nifti, read_nifti_channels, write_nifti
 from core.ingest.picture_header import PictureLimits
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ __all__ = [
     "read_description",
     "read_image",
     "read_mask",
+    "read_metaimage",
     "read_nifti",
+    "read_nifti_channels",
     "read_table_file",
     "validate_record",
     "write_nifti",

@@ -126,6 +126,31 @@ def parse_header(start: bytes, limits: Limits) -> Header:
     return Header(shape, dtype, offset, slope, intercept, affine, cautions + unit_cautions)
 
 
+@dataclass(frozen=True)
+class FirstOfMany:
+    """The first bytes of a 4-D file, changed to declare its first volume alone, and how many volumes there are."""
+
+    start: bytes
+    channels: int
+
+
+MOST_CHANNELS = 32
+
+
+def start_of_first(start: bytes) -> FirstOfMany:
+    """What the header of a 4-D file would be if it held its first volume only.
+
+    Raises:
+        Refused: ``IMG_NDIM`` where the file is not 4-D, or holds more than ``MOST_CHANNELS`` volumes; else as ``parse_header``.
+    """
+    raw = _raw_header(start).copy()
+    axes, channels = int(raw["dim"][0]), int(raw["dim"][4])
+    if axes != 4 or not 1 <= channels <= MOST_CHANNELS:
+        refuse("IMG_NDIM", f"Expected volumes behind each other in one 4-D file; the file has {axes} axes ({channels} volumes).")
+    raw["dim"][0], raw["dim"][4] = 3, 1
+    return FirstOfMany(raw.tobytes() + start[raw.dtype.itemsize :], channels)
+
+
 def _raw_header(start: bytes) -> np.void:
     if len(start) < 4:
         refuse("IMG_TRUNCATED", f"The file ends after {len(start)} bytes; a NIfTI header has at least 348.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from core.contracts.volume import Volume
 from core.errors import Refused
-from core.ingest.header import DTYPES, HEADER_BYTES, LAYOUTS, Header, Limits, is_nifti2, parse_header, refuse
+from core.ingest.header import (
+    DTYPES,
+    HEADER_BYTES,
+    LAYOUTS,
+    Header,
+    Limits,
+    is_nifti2,
+    parse_header,
+    refuse,
+    start_of_first,
+)
 from core.storage.atomic import atomic_write
 
 _CHUNK = 1 << 20
@@ -69,16 +79,51 @@ def read_nifti(path: Path, *, as_labels: bool = False, limits: Limits | None = N
         Refused: missing, unreadable, or one of the ``IMG_…`` codes.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Refused(
-            f"{path} cannot be read: {error.strerror}.", do="Check the path and its permissions.", code="IMG_MISSING"
-        ) from error
+    data = _bytes_of(path)
     try:
         return parse_nifti(data, limits, as_labels=as_labels)
     except Refused as error:
         raise Refused(f"{path}: {error.message}", do=error.do, code=error.code) from error
+
+
+def read_nifti_channels(path: Path, *, limits: Limits | None = None) -> tuple[Volume, ...]:
+    """The volumes that lie behind each other in one 4-D file of one's own, each held to the checks of ``read_nifti``.
+
+    Raises:
+        Refused: missing, unreadable, not 4-D, or one of the ``IMG_…`` codes; names the file.
+    """
+    path = Path(path)
+    data = _bytes_of(path)
+    try:
+        return _decode_channels(data, limits or Limits())
+    except Refused as error:
+        raise Refused(f"{path}: {error.message}", do=error.do, code=error.code) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(
+            f"{path} cannot be read: {error.strerror}.", do="Check the path and its permissions.", code="IMG_MISSING"
+        ) from error
+
+
+def _decode_channels(data: bytes, limits: Limits) -> tuple[Volume, ...]:
+    if len(data) > limits.file_bytes:
+        refuse("IMG_TOO_LARGE", f"The file has {len(data)} bytes; at most {limits.file_bytes} are read.", "Send one scan.")
+    stream = _Unzipped(data) if data[:2] == _GZIP_MAGIC else _Plain(data)
+    start = _start(stream)
+    raw = start_of_first(start)
+    header = parse_header(raw.start, limits)
+    _take(stream, header.offset - len(start))
+    # The last axis runs slowest: n volumes behind each other are one volume of n times the depth.
+    depth = header.shape[2]
+    whole = replace(header, shape=(*header.shape[:2], depth * raw.channels))
+    _check_declared(whole, len(data), stream.ratio, limits)
+    stored = _stored_values(whole, stream)
+    parts = (stored[:, :, at * depth : (at + 1) * depth] for at in range(raw.channels))
+    return tuple(Volume(_values(part, header, limits), header.affine) for part in parts)
 
 
 def write_nifti(path: Path, volume: Volume) -> str:
@@ -167,12 +212,15 @@ class _Unzipped:
 
 def _header(stream: _Plain | _Unzipped, limits: Limits) -> Header:
     """The header; the stream then stands at the first voxel."""
-    start = _take(stream, HEADER_BYTES[348])
-    if is_nifti2(start):
-        start += _take(stream, HEADER_BYTES[540] - len(start))
+    start = _start(stream)
     header = parse_header(start, limits)
     _take(stream, header.offset - len(start))
     return header
+
+
+def _start(stream: _Plain | _Unzipped) -> bytes:
+    start = _take(stream, HEADER_BYTES[348])
+    return start + _take(stream, HEADER_BYTES[540] - len(start)) if is_nifti2(start) else start
 
 
 def _take(stream: _Plain | _Unzipped, count: int) -> bytes:
