@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from core.contracts.cohort import Cohort
 from core.contracts.dataset import LoadOptions
+from core.contracts.pictures import PictureSet
 from core.contracts.volume import Volume
 from core.datasets import DATASETS
 from core.datasets._phantom_codebook import OUTCOMES, RECORD_FIELDS
 from core.datasets._phantom_generation import PhantomSettings, generate, make_chunk, picture, simulate, tumour_to_vessel_mm
 from core.datasets._phantom_risk import MAJOR_SHIFT, MECHANISMS, PARTS, RECOVERY_DAYS, true_parts
 from core.datasets._phantom_scan import LABELS
-from core.datasets.phantom import PhantomImages, load, read_settings, slices, truth, verify
+from core.datasets.phantom import PhantomImages, load, pictures, read_settings, slices, truth, verify
 from core.errors import DataError, Refused
 
 SMALL: dict[str, object] = {"patients": 26, "shape": [64, 48, 32]}
@@ -443,6 +444,53 @@ def test_slices_show_the_front_on_top_and_the_right_side_on_the_left(cohort: Coh
 def test_slices_refuse_an_unknown_label(cohort: Cohort, images: PhantomImages) -> None:
     with pytest.raises(DataError, match="4 vessel"):
         slices(images, cohort.internal[0], showing=(9,))
+
+
+# Pictures for segmentation
+
+
+@pytest.fixture(scope="module")
+def drawn(cache: Path) -> PictureSet:
+    return pictures(options(cache))
+
+
+def test_a_scan_and_its_regions_come_as_stacks_of_slices(cohort: Cohort, images: PhantomImages, drawn: PictureSet) -> None:
+    case_id = drawn.internal[0]
+    picture, image = drawn.source.read(case_id), images.read(case_id)
+    assert image.scan is not None and image.mask is not None and picture.mask is not None
+    assert picture.image.shape == (1, 32, 48, 64) and picture.mask.shape == (2, 32, 48, 64)
+    right, front, up = image.scan.spacing_mm
+    assert picture.spacing_mm == (up, front, right)
+    for cut in slices(images, case_id):
+        assert np.array_equal(picture.image[0, cut.index], cut.scan)
+        assert np.array_equal(picture.mask[1, cut.index], cut.mask == 2)
+        assert np.array_equal(picture.mask[0, cut.index], np.isin(cut.mask, (1, 2, 3)))
+
+
+def test_every_simulated_scan_shows_organ_and_tumour_and_the_organ_holds_the_tumour(drawn: PictureSet) -> None:
+    for case_id in drawn.internal:
+        mask = drawn.source.read(case_id).mask
+        assert mask is not None
+        organ, tumour = mask
+        assert tumour.any()
+        assert not (tumour & ~organ).any()
+        assert organ.sum() > 2 * tumour.sum()
+
+
+def test_pictures_and_cohort_are_one_simulation(cohort: Cohort, drawn: PictureSet) -> None:
+    assert drawn.fingerprint == cohort.fingerprint
+    assert drawn.internal == cohort.internal
+    assert drawn.table["patient_id"].equals(cohort.table["patient_id"])
+    assert {check.name for check in drawn.checks} == {f"external:site={name}" for name in ("north", "harbour", "valley")}
+    assert (drawn.unit, drawn.dims, drawn.attributes) == ("mm", 3, (("site", "Hospital"),))
+    assert drawn.simulated and "SIMULATED" in drawn.notes[0]
+
+
+def test_few_patients_are_made_in_seconds(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    few = pictures(LoadOptions(None, tmp_path, {"patients": 12}))
+    assert time.perf_counter() - start < 10
+    assert len(few.internal) == 12 and few.source.read(few.internal[0]).image.shape == (1, 44, 72, 96)
 
 
 def test_a_damaged_volume_is_found_and_refused(tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from core.contracts.cohort import Cohort, SplitCheck
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
+from core.contracts.pictures import Picture, PictureSet, Region
 from core.contracts.volume import CaseImage
 from core.datasets._phantom_codebook import OUTCOMES, codebook
 from core.datasets._phantom_generation import PhantomSettings, generate, read_case, simulate
-from core.datasets._phantom_scan import LABELS
+from core.datasets._phantom_scan import CYST, KIDNEY, LABELS, TUMOUR
 from core.datasets._phantom_sites import SITES
+from core.datasets._volume_stacks import nested, seen_from_the_feet, stack, stack_spacing
 from core.errors import DataError, did_you_mean
 from core.storage.atomic import sha256_of
 from core.storage.files import read_json
@@ -42,6 +44,16 @@ NOTES = (
     "In patients who came as an emergency transfer the record is less informative: blood tests and sizes are rougher, part of "
     "the history is not known, and more is missing.",
     "The anatomy columns are measured from the reference masks that the simulation drew.",
+)
+REGIONS = (Region("organ", "Kidneys with tumour and cysts"), Region("tumour", "Tumour"))
+REGION_LABELS = ((KIDNEY, TUMOUR, CYST), (TUMOUR,))
+PICTURE_NOTES = (
+    "SIMULATED: these patients do not exist; the project made them up.",
+    "The two regions are nested: the organ is both kidneys with the tumour and any cysts, the tumour lies inside it. Every scan "
+    "shows both.",
+    "The masks are what the simulation drew before the scanner blurred it, so no reader's hand is in them: scores here are not "
+    "what to expect on patients.",
+    "The three hospitals differ in scanner (noise, blur, brightness, slice thickness, streaks, movement).",
 )
 SHORTCUT_NOTE = (
     "A shortcut is planted: a bright cross in a corner of the scan, more common where a complication follows, at North and "
@@ -77,6 +89,25 @@ class PhantomImages:
             Refused: a file is missing or damaged.
         """
         return read_case(self.folder, case_id)
+
+
+@dataclass(frozen=True)
+class PhantomPictures:
+    """Scans of a phantom cohort on disk with their nested regions, as stacks of slices."""
+
+    folder: Path
+
+    def read(self, case_id: str) -> Picture:
+        """One case: the scan as one channel in Hounsfield-like values, and where organ and tumour lie.
+
+        Raises:
+            Refused: a file is missing or damaged.
+        """
+        case = read_case(self.folder, case_id)
+        if case.scan is None or case.mask is None:
+            raise DataError(f"Case {case_id} lacks its scan or its mask.", do="Delete the cohort's folder; it is made again.")
+        scan, mask = seen_from_the_feet(case.scan), seen_from_the_feet(case.mask)
+        return Picture(case_id, stack(scan)[None], nested(stack(mask), REGION_LABELS), spacing_mm=stack_spacing(scan))
 
 
 @dataclass(frozen=True)
@@ -214,6 +245,36 @@ def _checks(table: pd.DataFrame) -> tuple[SplitCheck, ...]:
     return tuple(checks)
 
 
+def pictures(options: LoadOptions) -> PictureSet:
+    """The same scans as drawn pictures: organ and tumour, patients known by site; few patients are made in seconds.
+
+    Raises:
+        DataError: an option that cannot be used.
+        DiskFull: no room for the pictures.
+    """
+    settings = read_settings(options.options)
+    made = generate(settings, options.cache, options.progress)
+    table = made.tables.record[["patient_id", "site"]]
+    return PictureSet(
+        name="phantom",
+        label="Phantom: simulated scans",
+        table=table,
+        dims=3,
+        channels=("CT",),
+        regions=REGIONS,
+        source=PhantomPictures(made.folder),
+        internal=tuple(table.index),
+        checks=_checks(table),
+        attributes=(("site", "Hospital"),),
+        unit="mm",
+        simulated=True,
+        licence=LICENCE,
+        citation=CITATION,
+        fingerprint=made.fingerprint,
+        notes=(*PICTURE_NOTES, SHORTCUT_NOTE) if settings.shortcut else PICTURE_NOTES,
+    )
+
+
 def truth(options: LoadOptions) -> pd.DataFrame:
     """What is true of each simulated patient, by case id: for checking models, never for training them.
 
@@ -265,6 +326,7 @@ PLUGINS = (
         citation=CITATION,
         folder="",
         load=load,
+        pictures=pictures,
         verify=verify,
         option_names=OPTION_NAMES,
     ),
