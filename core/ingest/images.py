@@ -4,7 +4,7 @@ What becomes of each kind of file:
 
 - grey of 1, 2, 4 or 8 bits: one channel, uint8 (a 1-bit picture as 0 and 255); grey of 16 bits: one channel, uint16;
 - colour: three channels (red, green, blue), uint8; of 16 bits a channel the upper 8 are kept, with a caution;
-- palette: its colours; four inks (CMYK): plain conversion to red, green, blue, with a caution, no colour profile;
+- palette: its colours; four inks (CMYK): (255 - ink) × (255 - black) / 255 for each colour, with a caution, no colour profile;
 - see-through parts: laid on black, with a caution; an alpha channel that is opaque everywhere is dropped;
 - a turn that EXIF asks for is applied; everything else beside the pixels (place, text, thumbnails, profiles) is left behind.
 """
@@ -102,16 +102,17 @@ def _read(path: Path, limits: PictureLimits | None) -> PictureRead:
 
 
 def _check_opened(opened: Image.Image, header: PictureHeader) -> None:
-    if opened.size != (header.width, header.height):
-        refuse("IMG_HEADER", f"The file declares two sizes: {opened.size} and {(header.width, header.height)} pixels.", _EXPORT)
+    if opened.size != header.turned_size:
+        refuse("IMG_HEADER", f"The file declares two sizes: {opened.size} and {header.turned_size} pixels.", _EXPORT)
     frames = getattr(opened, "n_frames", 1)
     if frames != 1:
         refuse("IMG_NDIM", f"The file holds {frames} pictures; expected one.", "Send one picture a file.")
 
 
 def _converted(opened: Image.Image, header: PictureHeader) -> PictureRead:
+    # A TIFF was turned while it was decoded, and no longer asks for it.
+    cautions = [TURN_CAUTION] if header.turn in range(2, 9) or _asks_for_turn(opened) else []
     turned = ImageOps.exif_transpose(opened)
-    cautions = [TURN_CAUTION] if turned.size != (header.width, header.height) or _asks_for_turn(opened) else []
     if turned.mode in _DEEP_GREY and "transparency" not in turned.info:
         return PictureRead(np.asarray(turned).astype(np.uint16)[:, :, None], tuple(cautions))
     plain = _plain(turned, cautions)
@@ -122,7 +123,7 @@ def _converted(opened: Image.Image, header: PictureHeader) -> PictureRead:
 
 
 def _asks_for_turn(opened: Image.Image) -> bool:
-    return int(opened.getexif().get(0x0112, 1)) not in (0, 1)
+    return opened.getexif().get(0x0112, 1) in range(2, 9)
 
 
 def _plain(picture: Image.Image, cautions: list[str]) -> Image.Image:

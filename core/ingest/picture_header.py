@@ -42,12 +42,19 @@ class PictureHeader:
     Args:
         kind: the format; width, height: in pixels as stored, before any turn that EXIF asks for.
         bits: of one stored value.
+        turn: how a TIFF asks to be turned, 1 (as it is) to 8 as EXIF numbers them; the other formats say it elsewhere.
     """
 
     kind: PictureFormat
     width: int
     height: int
     bits: int = 8
+    turn: int = 1
+
+    @property
+    def turned_size(self) -> tuple[int, int]:
+        """Width and height once turned."""
+        return (self.height, self.width) if self.turn in (5, 6, 7, 8) else (self.width, self.height)
 
 
 def _refuse(code: str, message: str, do: str = _EXPORT) -> NoReturn:
@@ -210,7 +217,7 @@ def _whole_jpeg(data: bytes, scan: int, header: PictureHeader | None) -> Picture
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
 _DEFLATE = frozenset({8, 32946})
 _COMPRESSIONS = frozenset({1, 5, 32773}) | _DEFLATE
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _FORMAT = 256, 257, 258, 259, 277, 339
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _TURN, _SAMPLES, _FORMAT = 256, 257, 258, 259, 274, 277, 339
 _PLACES = ((273, 279), (324, 325))
 _MOST_ENTRIES = 1000
 
@@ -228,7 +235,7 @@ def _tiff(data: bytes, limits: PictureLimits) -> PictureHeader:
         _refuse("IMG_FORMAT", f"The compression {compression} of this TIFF file is not read.", "Save it with deflate or none.")
     declared = width * height * _first(entries, _SAMPLES, 1) * max(1, bits[0] // 8)
     _check_places(data, entries, declared if compression in _DEFLATE else 0)
-    return PictureHeader("TIFF", width, height, bits[0])
+    return PictureHeader("TIFF", width, height, bits[0], _first(entries, _TURN, 1))
 
 
 def _directory(data: bytes, order: str) -> dict[int, tuple[int, ...]]:
@@ -249,7 +256,7 @@ def _directory(data: bytes, order: str) -> dict[int, tuple[int, ...]]:
 
 def _entry(data: bytes, place: int, order: str) -> tuple[int, tuple[int, ...]] | None:
     tag, kind, count = struct.unpack(f"{order}HHI", data[place : place + 8])
-    wanted = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _FORMAT, *(tag for pair in _PLACES for tag in pair)}
+    wanted = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _TURN, _SAMPLES, _FORMAT, *(tag for pair in _PLACES for tag in pair)}
     if tag not in wanted:
         return None
     if kind not in _NUMBERS or count < 1:
