@@ -1,0 +1,107 @@
+"""A network as a segmenter: built under the seed, trained by the one way, exported as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.contracts.forecast import Artifact
+from core.contracts.pictures import Pictures
+from core.contracts.segmenter import FitReport, SegmentContext
+from core.errors import RunError
+from core.segmentation._networks import Build, NetworkFacts
+from core.training.reproducible import reproducible
+from core.training.segmentation import segment_items, train_segmenter
+from core.training.weights import load_encoder
+
+
+class NetworkSegmenter:
+    """Fits a network and outlines with it.
+
+    Args:
+        name: slug of its spec; build: the untrained network for given facts and options.
+    """
+
+    def __init__(self, name: str, build: Build, options: Mapping[str, Any]) -> None:
+        self.name, self.build, self.options = name, build, dict(options)
+        self.network: nn.Module | None = None
+        self.facts: NetworkFacts | None = None
+        self.device, self.precision = "cpu", "auto"
+
+    def fit(self, train: Pictures, context: SegmentContext) -> FitReport:
+        """What ``core.training.segmentation.train_segmenter`` reports."""
+        self.facts = _facts(train, context)
+        self.device, self.precision = context.device, str(context.training.get("precision", "auto"))
+        with reproducible(context.seed, context.device):
+            self.network = self.build(self.facts, self.options)
+            if context.training.get("encoder_weights"):
+                load_encoder(_encoder(self.network), Path(str(context.training["encoder_weights"])))
+            report = train_segmenter(self.network, train, context)
+        return replace(report, parameters=sum(weight.numel() for weight in self.network.parameters()))
+
+    def segment(self, pictures: Pictures) -> NDArray[np.float32]:
+        """(items, regions, *grid) scores between 0 and 1.
+
+        Raises:
+            RunError: it has not been fitted.
+        """
+        return segment_items(self.fitted, pictures, device=self.device, precision=self.precision)
+
+    @property
+    def fitted(self) -> nn.Module:
+        """The trained network.
+
+        Raises:
+            RunError: it has not been fitted.
+        """
+        if self.network is None:
+            raise RunError(f"{self.name} was asked to outline before it was fitted.", do="Call fit first.")
+        return self.network
+
+    def export(self) -> Artifact:
+        """Facts, options and weights."""
+        facts = self.facts or NetworkFacts(1, 1, 2, (1, 1))
+        arrays = {name: _numbers(weight) for name, weight in self.fitted.state_dict().items()}
+        return Artifact({"facts": asdict(facts), "options": self.options}, arrays)
+
+
+def restore_network(name: str, build: Build, artifact: Artifact) -> NetworkSegmenter:
+    """The segmenter from what it exported."""
+    plain: Any = artifact.plain
+    segmenter = NetworkSegmenter(name, build, plain["options"])
+    facts = NetworkFacts(**{**plain["facts"], "shape": tuple(plain["facts"]["shape"])})
+    segmenter.facts, segmenter.network = facts, build(facts, segmenter.options)
+    weights = segmenter.network.state_dict()
+    given = {key: torch.from_numpy(np.array(value)).to(weights[key].dtype) for key, value in artifact.arrays.items()}
+    segmenter.network.load_state_dict(given, strict=True)
+    return segmenter
+
+
+def _numbers(weight: torch.Tensor) -> Any:
+    return weight.detach().cpu().numpy()
+
+
+def _facts(train: Pictures, context: SegmentContext) -> NetworkFacts:
+    prepared = train.prepared
+    shape = prepared.shape
+    if prepared.dims == 3:
+        wanted: Any = context.training.get("patch_shape") or getattr(prepared, "patch_shape", None) or (32,) * 3
+        shape = tuple(min(int(edge), int(most)) for edge, most in zip(wanted, prepared.shape))
+    return NetworkFacts(len(prepared.channels), len(prepared.regions), prepared.dims, tuple(shape))
+
+
+def _encoder(network: nn.Module) -> nn.Module:
+    """The part of a network whose weights a file may give: its encoder where it names one, else all of it."""
+    inner = getattr(network, "inner", network)
+    found: nn.Module = getattr(inner, "encoder", inner)
+    return found
+
+
+Factory = Callable[[Mapping[str, Any]], NetworkSegmenter]
