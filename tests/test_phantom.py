@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.contracts.cohort import Cohort
 from core.contracts.dataset import LoadOptions
 from core.contracts.pictures import PictureSet
+from core.contracts.segmentation_recipe import PreparationPart
 from core.contracts.volume import Volume
 from core.datasets import DATASETS
 from core.datasets._phantom_codebook import OUTCOMES, RECORD_FIELDS
@@ -23,6 +24,7 @@ from core.datasets._phantom_risk import MAJOR_SHIFT, MECHANISMS, PARTS, RECOVERY
 from core.datasets._phantom_scan import LABELS
 from core.datasets.phantom import PhantomImages, load, pictures, read_settings, slices, truth, verify
 from core.errors import DataError, Refused
+from core.imaging.pictures import prepare_pictures
 
 SMALL: dict[str, object] = {"patients": 26, "shape": [64, 48, 32]}
 TINY = PhantomSettings(patients=18, shape=(32, 32, 32))
@@ -484,6 +486,21 @@ def test_pictures_and_cohort_are_one_simulation(cohort: Cohort, drawn: PictureSe
     assert {check.name for check in drawn.checks} == {f"external:site={name}" for name in ("north", "harbour", "valley")}
     assert (drawn.unit, drawn.dims, drawn.attributes) == ("mm", 3, (("site", "Hospital"),))
     assert drawn.simulated and "SIMULATED" in drawn.notes[0]
+
+
+@pytest.mark.parametrize(("items", "shape"), [("slices", (24, 32)), ("patches", (16, 16, 16))])
+def test_scans_can_be_prepared_as_slices_and_as_patches(
+    drawn: PictureSet, tmp_path: Path, items: str, shape: tuple[int, ...]
+) -> None:
+    preparation = PreparationPart.model_validate({"items": items, "shape": shape, "normalise": "window"})
+    some = drawn.internal[:2]
+    prepared = prepare_pictures(drawn, some, preparation, tmp_path)
+    rows = prepared.rows_of(some[:1])
+    assert len(rows) == (32 if items == "slices" else 1)
+    assert prepared.regions == ("organ", "tumour")
+    held = [prepared.mask(int(row)).any(axis=tuple(range(1, prepared.dims + 1))) for row in rows]
+    assert np.any(held, axis=0).all()
+    assert np.isfinite(prepared.image(int(rows[0]))).all()
 
 
 def test_few_patients_are_made_in_seconds(tmp_path: Path) -> None:

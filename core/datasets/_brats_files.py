@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from core.contracts.dataset import LoadOptions
 from core.contracts.pictures import Picture
 from core.contracts.volume import Volume
+from core.datasets._picture_files import fingerprint_of
 from core.datasets._volume_stacks import nested, refuse_unequal_grids, seen_from_the_feet, stack, stack_spacing
 from core.errors import DataError, Refused
 from core.ingest.nifti import read_nifti, read_nifti_channels
-from core.storage.atomic import sha256_of
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
 CASE_FOLDER = re.compile(r"BraTS20_Training_\d{3}|BraTS2021_\d{5}")
@@ -247,10 +247,8 @@ def _not_as_published(root: Path, part: str, given: Mapping[str, str], expected:
     )
 
 
-def fingerprint(files: Mapping[str, CaseFiles]) -> str:
+def fingerprint(files: Mapping[str, CaseFiles], root: Path, options: LoadOptions) -> str:
     """The sha-256 over all masks; scans count by their size, since hashing them would take many minutes."""
-    digest = hashlib.sha256()
-    for case_id, case in sorted(files.items()):
-        sizes = " ".join(str(path.stat().st_size) for path in case.scans)
-        digest.update(f"{case_id} {sha256_of(case.mask)} {sizes}\n".encode())
-    return digest.hexdigest()
+    sizes = [f"{case_id} {path.name} {path.stat().st_size}" for case_id, case in files.items() for path in case.scans]
+    meanings = sorted({str(case.meaning) for case in files.values()})
+    return fingerprint_of("BraTS", [case.mask for case in files.values()], root, options, "brats-1", *meanings, *sizes)

@@ -58,6 +58,7 @@ class _Found:
 
     layout: str
     files: dict[str, CaseFiles]
+    root: Path
 
 
 def pictures(options: LoadOptions) -> PictureSet:
@@ -81,7 +82,7 @@ def pictures(options: LoadOptions) -> PictureSet:
         unit="mm",
         licence=LICENCE,
         citation=CITATION,
-        fingerprint=fingerprint(found.files),
+        fingerprint=fingerprint(found.files, found.root, options),
         notes=(*NOTES, OVERLAP_NOTE),
     )
 
@@ -117,7 +118,7 @@ def _chosen(root: Path, layout: str) -> _Found:
             do="Point the data folder's 'brats' at the unpacked release.",
             code="DATA_MISSING",
         )
-    return _Found("folders" if decathlon is None else "decathlon", files)
+    return _Found("folders" if decathlon is None else "decathlon", files, root)
 
 
 def _table(found: _Found) -> pd.DataFrame:
