@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import GeometryError
-from core.metrics.masks._counting import lesion_counts, mask_counts
-from core.metrics.masks._distances import surface_distances
+from core.metrics.masks._counting import lesion_counts
+from core.metrics.masks._distances import pair_numbers
+
+DISTANCES = ("hd95", "hd", "assd")
 
 
 def judge_mask(
@@ -27,24 +29,26 @@ def judge_mask(
         reference, predicted: (regions, height, width) or (regions, depth, height, width).
         spacing: edge of a pixel along each axis of the grid; None counts in pixels.
         tolerance: distance up to which a border pixel counts as near, in the unit of the spacing.
-        in_plane: see ``surface_distances``; lesions are joined across slices all the same.
+        in_plane: see ``pair_numbers``; lesions are joined across slices all the same.
 
     Raises:
         GeometryError: masks on unequal grids, or a spacing that does not fit.
     """
     _check(reference, predicted, spacing, tolerance)
-    pairs = zip(reference.astype(bool, copy=False), predicted.astype(bool, copy=False), strict=True)
-    return [_numbers(drawn, told, spacing, tolerance, in_plane) for drawn, told in pairs]
+    drawn, told = reference.astype(bool, copy=False), predicted.astype(bool, copy=False)
+    pairs = vars(pair_numbers(drawn, told, spacing, tolerance, in_plane))
+    numbers = [{name: _plain(name, values[at]) for name, values in pairs.items()} for at in range(len(drawn))]
+    return [{**of_region, **_parts(one, other)} for of_region, one, other in zip(numbers, drawn, told, strict=True)]
 
 
-def _numbers(
-    reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing: Sequence[float] | None, tolerance: float, in_plane: bool
-) -> dict[str, Any]:
-    counts = mask_counts(reference, predicted)
-    surface = surface_distances(reference, predicted, spacing, tolerance, in_plane)
+def _plain(name: str, value: float) -> float | int:
+    return float(value) if name in DISTANCES else int(value)
+
+
+def _parts(reference: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> dict[str, int]:
     parts = lesion_counts(reference, predicted)
     return {
-        **vars(counts), **vars(surface), "lesions": parts.lesions, "lesions_found": parts.found,
+        "lesions": parts.lesions, "lesions_found": parts.found,
         "lesions_predicted": parts.predicted, "lesions_false": parts.false,
     }  # fmt: skip
 
