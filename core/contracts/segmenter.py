@@ -76,6 +76,14 @@ class FindsInstances(Protocol):
 
 
 @runtime_checkable
+class Adapts(Protocol):
+    """A segmenter that can adapt to the look of the items to be outlined (``adapt: test_time_norm``)."""
+
+    def adapt_to(self, pictures: Pictures) -> None:
+        """Adapts to the images of these items; their masks are not read."""
+
+
+@runtime_checkable
 class PortableSegmenter(Protocol):
     """A segmenter that can be kept in a bundle."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from core.segmentation._networks import Build, NetworkFacts
 from core.training.reproducible import reproducible
 from core.training.segmentation import segment_items, train_segmenter
 from core.training.weights import load_encoder
+
+STATISTICS_BATCH = 32
 
 
 class NetworkSegmenter:
@@ -53,6 +55,14 @@ class NetworkSegmenter:
             RunError: it has not been fitted.
         """
         return segment_items(self.fitted, pictures, device=self.device, precision=self.precision)
+
+    def adapt_to(self, pictures: Pictures) -> None:
+        """Estimates batch statistics again on items to be outlined (``adapt: test_time_norm``); weights stay."""
+        from core.segmentation._adaptation import adapt_statistics
+
+        starts = range(0, len(pictures), STATISTICS_BATCH)
+        batches = (pictures.images(np.arange(at, min(at + STATISTICS_BATCH, len(pictures)))) for at in starts)
+        adapt_statistics(self.fitted, (torch.from_numpy(batch).to(self.device) for batch in batches))
 
     @property
     def fitted(self) -> nn.Module:
@@ -102,6 +112,3 @@ def _encoder(network: nn.Module) -> nn.Module:
     inner = getattr(network, "inner", network)
     found: nn.Module = getattr(inner, "encoder", inner)
     return found
-
-
-Factory = Callable[[Mapping[str, Any]], NetworkSegmenter]

@@ -18,8 +18,8 @@ from safetensors.numpy import save
 
 from core.contracts.forecast import Artifact
 from core.contracts.pictures import Picture, Pictures, PictureSet, PreparedPictures
-from core.contracts.segmenter import FitReport, PortableSegmenter, SegmentContext, Segmenter
-from core.errors import OpSightError, TrainingError
+from core.contracts.segmenter import Adapts, FitReport, PortableSegmenter, SegmentContext, Segmenter
+from core.errors import OpSightError, RecipeError, TrainingError
 from core.imaging.corruption import CORRUPTIONS
 from core.metrics.masks.judging import judge_mask
 from core.segmentation import SEGMENTERS
@@ -32,7 +32,7 @@ from core.storage.results import MASK_COLUMNS
 from core.studies.segmentation_plan import HUMAN, SegmentationJob
 
 WEIGHTS = "weights.safetensors"
-PLAIN = "plain.json"
+PLAIN = "plain.txt"
 ITEMS_AT_ONCE = 32
 CLEAN = "clean"
 
@@ -93,6 +93,8 @@ def _learn_and_judge(job: SegmentationJob, given: SegmentationInput) -> Segmenta
     segmenter = spec.make(job.options)
     context = SegmentContext(seed=job.seed, device=given.device, training=job.training, checkpoint=given.checkpoints / job.key)
     report = segmenter.fit(train, context)
+    if job.adapt == "test_time_norm":
+        _adapt(segmenter, seen, job)
     judge = _Judge(job, given.pictures, segmenter)
     judge.everything(prepared, seen)
     return SegmentationResult(
@@ -103,6 +105,18 @@ def _learn_and_judge(job: SegmentationJob, given: SegmentationInput) -> Segmenta
         images_per_second=judge.items / judge.seconds if judge.seconds else float("nan"),
         extras={MASKS: pack_masks(judge.masks), **_weights(segmenter)},
     )
+
+
+def _adapt(segmenter: Segmenter, seen: PreparedPictures, job: SegmentationJob) -> None:
+    """Lets a network see the test images, without their masks, before it outlines them.
+
+    Raises:
+        RecipeError: the row cannot adapt.
+    """
+    if not isinstance(segmenter, Adapts):
+        raise RecipeError(f"{job.base_model!r} cannot adapt to test images.", do="Write adapt: histogram or intensity.")
+    rows = seen.rows_of(job.test)
+    segmenter.adapt_to(Pictures(seen, rows, np.full(len(rows), "", dtype=str), np.zeros(len(rows), dtype=bool)))
 
 
 def preparation_key(preparation: Mapping[str, Any]) -> str:
