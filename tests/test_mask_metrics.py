@@ -214,16 +214,15 @@ def test_moving_both_masks_changes_no_distance(seed: int, down: int, across: int
     assert tuple(vars(here).values()) == pytest.approx(tuple(vars(there).values()), rel=1e-12, nan_ok=True)
 
 
-def test_counts_of_many_pairs_are_those_of_each_pair_with_one_thread_or_two() -> None:
+def test_counts_of_many_pairs_are_those_of_each_pair() -> None:
     shape = (37, 130)
     pairs = [(speckle(shape, 3, seed), speckle(shape, 4, seed + 50) & ball(shape, (18, 60), (18, 50))) for seed in range(5)]
-    reference, predicted = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
-    one, two = pair_numbers(reference, predicted, None, 1.0), pair_numbers(reference, predicted, None, 1.0, threads=2)
-    for name, numbers in vars(one).items():
-        assert np.array_equal(numbers, vars(two)[name])
+    found = pair_numbers(np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs]), None, 1.0)
     counted = [mask_counts(*pair) for pair in pairs]
     for name in ("tp", "fp", "fn", "tn"):
-        assert getattr(one, name).tolist() == [getattr(counts, name) for counts in counted]
+        assert getattr(found, name).tolist() == [getattr(counts, name) for counts in counted]
+    for at, pair in enumerate(pairs):
+        assert surface_distances(*pair, None, 1.0).hd95 == found.hd95[at]
 
 
 def test_judging_gives_a_row_a_region_with_the_stored_columns() -> None:

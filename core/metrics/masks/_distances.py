@@ -8,7 +8,6 @@ definitions of MetricsReloaded (Maier-Hein et al. 2024, 10.1038/s41592-023-02151
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -92,7 +91,6 @@ def pair_numbers(
     spacing: Sequence[float] | None,
     tolerance: float,
     in_plane: bool = False,
-    threads: int = 1,
 ) -> PairNumbers:
     """Counts, border pixels and distances of pairs of masks.
 
@@ -102,40 +100,17 @@ def pair_numbers(
         tolerance: distance, in the unit of the spacing, up to which a border pixel is near; a pixel at exactly that is near.
         in_plane: for volumes whose slice distance is not known: borders and distances are taken within slices (across the
             first axis) and pooled. In a slice where only one mask is drawn its border pixels have no distance and are not near.
-        threads: pairs worked on at a time; one suits workers that share a machine.
     """
-    steps = np.ones(reference.ndim - 1) if spacing is None else np.asarray(spacing, dtype=np.float64)
-    planar = in_plane or reference.ndim == 3
-    drawn, told = _words(reference), _words(predicted)
-    out = np.empty((len(drawn), 10))
-    bounds = np.linspace(0, len(drawn), threads + 1).astype(int)
-    with ThreadPoolExecutor(threads) if threads > 1 else _OneByOne() as pool:
-        parts = [slice(first, last) for first, last in zip(bounds, bounds[1:])]
-        list(pool.map(lambda part: _fill(out[part], drawn[part], told[part], planar, steps, tolerance), parts))
-    return _named(out, reference[0].size if len(reference) else 0)
-
-
-class _OneByOne:
-    """A pool of no threads, so that one pair costs no thread."""
-
-    def __enter__(self) -> _OneByOne:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    map = staticmethod(map)
-
-
-def _fill(
-    out: Numbers, drawn: NDArray[np.uint64], told: NDArray[np.uint64], planar: bool, steps: Numbers, tolerance: float
-) -> None:
     # Read on first use: the compiled loops bring numba, which pages and tables do without.
     from core.metrics.masks._kernels import judge_pairs
 
+    steps = np.ones(reference.ndim - 1) if spacing is None else np.asarray(spacing, dtype=np.float64)
     whole = (float(steps[0]) if len(steps) == 3 else 1.0, float(steps[-2]), float(steps[-1]))
+    planar = in_plane or reference.ndim == 3
     near = _offsets(whole, planar)
+    drawn, told, out = _words(reference), _words(predicted), np.empty((len(reference), 10))
     judge_pairs(drawn, told, planar, float(tolerance), near.reach, near.places, near.squared, np.array(whole), out)
+    return _named(out, reference[0].size if len(reference) else 0)
 
 
 def _named(out: Numbers, pixels: int) -> PairNumbers:
