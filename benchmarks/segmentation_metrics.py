@@ -101,7 +101,7 @@ def shares(tp: object, fp: object, fn: object, tn: object) -> tuple[object, ...]
 
 
 def as_metrics_reloaded(task: Task) -> NDArray[np.float64]:
-    """Its definitions and the calls that it makes: erosion, SciPy's distance transform of the whole picture, NumPy's percentile."""
+    """Its definitions, by the calls that it makes: erosion, SciPy's transform of the whole picture, NumPy's percentile."""
     values = []
     for reference, predicted in zip(task.reference, task.predicted, strict=True):
         if task.overlap:

@@ -45,6 +45,8 @@ def lesion_counts(reference: Mask, predicted: Mask) -> LesionCounts:
     predicted; a predicted part is false when no pixel of it is in the reference.
     Reference: Maier-Hein et al. 2024 (detection on the component level), 10.1038/s41592-023-02151-z
     """
+    box = _box(reference | predicted)
+    reference, predicted = reference[box], predicted[box]
     joined = np.ones((3,) * reference.ndim, dtype=bool)
     drawn, lesions = ndimage.label(reference, joined)
     told, parts = ndimage.label(predicted, joined)
@@ -54,3 +56,12 @@ def lesion_counts(reference: Mask, predicted: Mask) -> LesionCounts:
 
 def _distinct(labels: NDArray[np.int32]) -> int:
     return len(np.unique(labels))
+
+
+def _box(mask: Mask) -> tuple[slice, ...]:
+    """Smallest box that holds every pixel; labels cost by the pixel, inside or not."""
+    box = [slice(None)] * mask.ndim
+    for axis in range(mask.ndim):
+        held = np.flatnonzero(mask[tuple(box)].any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box[axis] = slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 0)
+    return tuple(box)

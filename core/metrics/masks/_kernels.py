@@ -130,14 +130,6 @@ def _border(mask: Words, layout: Layout, planar: bool) -> Words:
 
 
 @compiled
-def _copied(words: Words) -> Words:
-    copied = np.empty(len(words), np.uint64)
-    for at in range(len(words)):
-        copied[at] = words[at]
-    return copied
-
-
-@compiled
 def _count(words: Words) -> int:
     total = 0
     for at in range(len(words)):
@@ -327,7 +319,7 @@ def _summary(squared: Numbers, counts: Places, far: Numbers, tolerance: float, s
             near += 1 if distance <= tolerance else 0
     summary[0], summary[1], summary[2], summary[3], summary[4] = n, near, total, np.nan, np.nan
     if n:
-        summary[3], summary[4] = _percentile(n, squared, counts, far), _value_at(n - 1, squared, counts, far)
+        summary[3], summary[4] = _percentile(int(summary[0]), squared, counts, far), _value_at(n - 1, squared, counts, far)
 
 
 @compiled
@@ -359,7 +351,9 @@ def _one_way(
 ) -> None:
     """Fills ``summary`` with the distances from each pixel of a border to the other border."""
     counts = np.zeros(len(offsets), np.int64)
-    left, far = _copied(border), np.empty(0)
+    left, far = np.empty(len(border), np.uint64), np.empty(0)
+    for at in range(len(border)):
+        left[at] = border[at]
     remain = _near(left, _sideways(other, most), layout, offsets, counts)
     if remain:
         places = _places(left, layout, remain)
