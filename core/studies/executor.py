@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 
 from core.errors import NotYetError, RunError
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+WORKER_VARIABLES: dict[str, str] = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    # The C library keeps what a training step frees instead of giving it back: a tenth more steps a second.
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+}
+"""What worker processes start with."""
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -51,7 +57,7 @@ def run_jobs(
         for job in jobs:
             on_done(job, work(job, given))
         return
-    with _one_thread_each():
+    with _worker_environment():
         _run_in_pool(jobs, (work, given), workers, on_done)
 
 
@@ -99,10 +105,10 @@ def _work(job: Any) -> Any:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def _worker_environment() -> Iterator[None]:
     """Worker processes inherit these; libraries read them once, when they are imported."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in WORKER_VARIABLES}
+    os.environ.update(WORKER_VARIABLES)
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,16 @@ class Resampling:
 
     def weights(self, patients: pd.Series) -> Numbers:
         """(cases, replicates + 1); column 0 is the data as they are."""
-        codes = pd.factorize(patients, sort=True)[0]
-        return case_weights(codes, self.replicates, patient_seed(self.seed, list(patients.astype(str))))
+        return _weights(tuple(patients.astype(str)), self.replicates, self.seed)
+
+
+@lru_cache(maxsize=24)
+def _weights(patients: tuple[str, ...], replicates: int, seed: int) -> Numbers:
+    """Kept, because all models of a table are resampled over the same patients."""
+    codes = pd.factorize(np.array(patients), sort=True)[0]
+    weights = case_weights(codes, replicates, patient_seed(seed, patients))
+    weights.flags.writeable = False
+    return weights
 
 
 def weighted_means(values: Numbers, weights: Numbers) -> Numbers:
