@@ -43,7 +43,7 @@ def _curvature(grey: Array, sigma: float) -> list[Array]:
     for row in range(axes):
         for column in range(row, axes):
             order = [int(axis == row) + int(axis == column) for axis in range(axes)]
-            found = sigma**2 * ndimage.gaussian_filter(grey, sigma, order=order, mode="nearest", truncate=3.0)
+            found = sigma**2 * ndimage.gaussian_filter(grey, sigma, order=order, mode="nearest", truncate=4.0)
             second[..., row, column] = second[..., column, row] = found
     return list(np.moveaxis(_eigenvalues(second), -1, 0))
 

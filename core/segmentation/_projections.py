@@ -103,7 +103,7 @@ def _scatter(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bright(row: NDArray[np.float64], contrast: Contrast) -> NDArray[np.float64]:
-    scaled = row / (np.abs(row).sum() + 1e-12)
+    scaled = row / max(float(np.abs(row).sum()), 1e-12)
     return scaled if scaled @ contrast.difference >= 0 else -scaled
 
 

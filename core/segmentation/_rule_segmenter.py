@@ -18,7 +18,7 @@ from core.contracts.forecast import Artifact
 from core.contracts.pictures import Pictures
 from core.contracts.segmenter import FitReport, SegmentContext
 from core.errors import RunError
-from core.segmentation._cleaning import Cleaning, all_cleanings, clean, first_cleanings
+from core.segmentation._cleaning import Cleaning, all_cleanings, clean, first_cleanings, overlaps
 from core.segmentation._training_sample import Array, Mask, TrainingSample, draw_sample
 
 Setting = Mapping[str, Any]
@@ -120,11 +120,9 @@ def dice_table(
         drawn = masks[region]
         size = int(drawn.sum())
         for row, setting in enumerate(settings):
-            raw = outline(image, setting)
-            for column, cleaning in enumerate(cleanings):
-                mask = clean(raw, cleaning)
-                both[row, column, case] += np.count_nonzero(mask & drawn)
-                either[row, column, case] += np.count_nonzero(mask) + size
+            found = overlaps(outline(image, setting), drawn, cleanings)
+            both[row, :, case] += found[:, 0]
+            either[row, :, case] += found[:, 1] + size
     return mean_dice(both, either)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.contracts.pictures import Pictures
 from core.contracts.segmenter import Choice, FitReport, SegmentContext, SegmenterSpec
 from core.errors import RunError
-from core.segmentation._cleaning import Cleaning, all_cleanings, clean
+from core.segmentation._cleaning import Cleaning, all_cleanings, clean, overlaps
 from core.segmentation._options import with_defaults
 from core.segmentation._pixel_features import pixel_features
 from core.segmentation._rule_segmenter import mean_dice
@@ -204,15 +204,18 @@ def _drawn(inside: NDArray[np.bool_], count: int, rng: np.random.Generator) -> N
 
 
 def _best_cut(chances: list[NDArray[np.float32]], tuning: TrainingSample, region: int, sample: TrainingSample) -> Cut:
-    cuts = [Cut(threshold, cleaning) for threshold in THRESHOLDS for cleaning in all_cleanings(sample, region)]
-    both = np.zeros((len(cuts), int(tuning.cases[-1]) + 1))
+    cleanings = all_cleanings(sample, region)
+    both = np.zeros((len(THRESHOLDS), len(cleanings), int(tuning.cases[-1]) + 1))
     either = np.zeros_like(both)
     for chance, masks, case in zip(chances, tuning.masks, tuning.cases):
-        for row, cut in enumerate(cuts):
-            mask = clean(chance[region] >= cut.threshold, cut.cleaning)
-            both[row, case] += np.count_nonzero(mask & masks[region])
-            either[row, case] += np.count_nonzero(mask) + np.count_nonzero(masks[region])
-    return cuts[int(np.argmax(mean_dice(both, either)))]
+        drawn = masks[region]
+        for row, threshold in enumerate(THRESHOLDS):
+            found = overlaps(chance[region] >= threshold, drawn, cleanings)
+            both[row, :, case] += found[:, 0]
+            either[row, :, case] += found[:, 1] + np.count_nonzero(drawn)
+    scores = mean_dice(both, either)
+    best = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    return Cut(THRESHOLDS[int(best[0])], cleanings[int(best[1])])
 
 
 def _scores(chance: NDArray[np.float32], cut: Cut) -> NDArray[np.float32]:
