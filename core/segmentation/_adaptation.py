@@ -76,14 +76,18 @@ def adapt_statistics(network: Any, images: Iterable[Any]) -> None:
     """The network's running batch statistics, estimated again on these batches (n, channels, *grid); weights stay."""
     import torch
 
+    network.eval()
     norms = [part for part in network.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
+    pace = [part.momentum for part in norms]
     for part in norms:
         part.reset_running_stats()
-        part.momentum = None
+        part.momentum = None  # the plain mean over all batches
         part.train()
     with torch.no_grad():
         for batch in images:
             network(batch)
+    for part, momentum in zip(norms, pace):
+        part.momentum = momentum
     network.eval()

@@ -17,6 +17,8 @@ Step = Callable[[Array, Array], Array]
 INSIDE, OUTSIDE = 0.51, 0.49
 SMALL_SHARE = 0.1
 """Parts under this share of the largest are removed by ``remove_small``."""
+SURE = 0.8
+BAND = 2
 CRF_ROUNDS = 5
 CRF_NEAR, CRF_COLOUR, CRF_WEIGHT = 2.0, 0.3, 2.0
 """Standard deviation in pixels, in units of the normalised image, and weight of the neighbours' vote."""
@@ -112,16 +114,28 @@ def _likeness(grey: Array, shift: tuple[int, ...]) -> Array:
 
 
 def watershed(scores: Array, grey: Array) -> Array:
-    """The boundary is moved to the strongest edge between what is surely inside and surely outside."""
+    """The boundary is moved to the strongest edge within two pixels of it, or where the scores are unsure.
+
+    Parts too thin to be moved stay as they are.
+    """
     from skimage.segmentation import watershed as flood
 
-    inside, outside = scores >= 0.8, scores <= 0.2
+    mask = scores >= 0.5
+    inside, outside = _surely(mask, scores >= SURE), _surely(~mask, scores <= 1 - SURE)
     if not inside.any() or not outside.any():
         return scores
-    markers = inside.astype(np.int32) + 2 * outside.astype(np.int32)
     slope = ndimage.gaussian_gradient_magnitude(grey, 1.0)
-    flooded = flood(slope, markers) == 1
+    flooded = flood(slope, inside.astype(np.int32) + 2 * outside.astype(np.int32)) == 1
     return np.where(flooded, np.maximum(scores, INSIDE), np.minimum(scores, OUTSIDE)).astype(np.float32)
+
+
+def _surely(side: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is sure and at least two pixels away from the other side; of a part in which nothing is, all of it."""
+    core = ndimage.binary_erosion(side, iterations=BAND, border_value=1) & sure
+    labels, count = ndimage.label(side, np.ones((3,) * side.ndim))
+    lost = np.bincount(labels[core], minlength=count + 1) == 0
+    lost[0] = False
+    return np.asarray(core | lost[labels])
 
 
 STEPS: Mapping[str, Step] = {
