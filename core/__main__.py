@@ -331,6 +331,33 @@ def data_draft_codebook(
     out.print(f"Wrote {target}. Fill in every 'known:' (before, during or after the operation) and define the outcomes.")
 
 
+@app.command("segment")
+@guarded
+def segment(
+    segmenter: Annotated[str, typer.Argument(help="A segmenter's bundle: a folder of models/.")],
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, TIFF or BMP pictures, or NIfTI volumes.")],
+    to: Annotated[Path, typer.Option(help="Folder for the outlines; made when needed.")],
+) -> None:
+    """Outline pictures with a shipped segmenter; each outline is written as a PNG (a volume as NIfTI).
+
+    Example: python -m core segment segmentation_isic_unet lesion.jpg --to outlines
+    """
+    from core.serving.outlines import write_outline
+    from core.serving.segmenting import find_segmenter, outline, read_picture
+
+    bundle = find_segmenter(segmenter)
+    manifest = bundle.outline.manifest
+    out.print(
+        f"{manifest.label}, learned from {manifest.dataset_label}. For research. Terms: {manifest.licence}", highlight=False
+    )
+    pictures = [read_picture(path, bundle) for path in files]
+    labels = [label for _, label in bundle.outline.preprocessing.regions]
+    for found in outline(bundle, pictures):
+        written = write_outline(found, to)
+        told = ", ".join(f"{label} {100 * share:.1f} %" for label, share in zip(labels, found.shares))
+        out.print(f"{found.name}: {told} of the picture; {', '.join(path.name for path in written)}", highlight=False)
+
+
 @app.command("doctor")
 @guarded
 def doctor() -> None:
