@@ -1,3 +1,3 @@
 """OpSight: preoperative images and records to surgical outcomes, judged in the open."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
