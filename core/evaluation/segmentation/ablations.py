@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.contracts.segmentation_recipe import AblationPart
 from core.evaluation.bootstrap import Interval, interval_of
-from core.evaluation.segmentation.means import Resampling
+from core.evaluation.segmentation.means import FEWEST_PATIENTS, Numbers, Resampling
 
 METRICS = ("dice", "nsd")
 SMALL = 0.01
@@ -28,24 +28,20 @@ VERDICTS: dict[str, str] = {
 }
 
 
-def ablations(rows: pd.DataFrame, parts: Sequence[AblationPart], resampling: Resampling) -> list[dict[str, Any]]:
-    """Rows of the table ``ablations``.
+def ablations(rows: pd.DataFrame, parts: Sequence[AblationPart], resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """Rows of the table ``ablations``: baseline - arm, on the cases and seeds that both have.
 
     Patients and seeds are resampled together (two-way), so that the interval answers for both; a seed stands for another
-    beginning of the training. With one seed it answers for patients alone.
+    beginning of the training. With one seed it answers for patients alone; of few seeds it is somewhat too narrow.
 
     Args:
         rows: with metrics, clean, of cross-validation.
     """
-    found = []
-    for part in parts:
-        for arm in part.arms:
-            for region in dict.fromkeys(rows["region"]):
-                for metric in METRICS:
-                    told = _difference(rows[rows["region"] == region], part.baseline, arm, metric, resampling)
-                    if told is not None:
-                        found.append({**_facts(part, arm, str(region), metric), **told, **_claim(part, metric, told)})
-    return found
+    asked = [(part, arm) for part in parts for arm in part.arms]
+    for (part, arm), region, metric in itertools.product(asked, dict.fromkeys(rows["region"]), METRICS):
+        told = _difference(rows[rows["region"] == region], part.baseline, arm, metric, resampling)
+        if told is not None:
+            yield {**_facts(part, arm, str(region), metric), **told, **_claim(part, metric, told)}
 
 
 def _facts(part: AblationPart, arm: str, region: str, metric: str) -> dict[str, Any]:
@@ -74,24 +70,28 @@ def verdict(low: float, high: float, claimed_low: float, claimed_high: float) ->
 
 
 def _difference(rows: pd.DataFrame, baseline: str, arm: str, metric: str, resampling: Resampling) -> dict[str, Any] | None:
-    tables = [_by_seed(rows[rows["model"] == model], metric) for model in (baseline, arm)]
-    seeds = [seed for seed in tables[0].columns if seed in set(tables[1].columns)]
-    difference = (tables[0][seeds] - tables[1][seeds]).dropna() if seeds else pd.DataFrame()
+    one, other = (_by_seed(rows[rows["model"] == model], metric) for model in (baseline, arm))
+    seeds = [seed for seed in one.columns if seed in other.columns]
+    difference = (one[seeds] - other[seeds]).dropna(how="all").dropna(how="all", axis=1)
     if difference.empty:
         return None
-    patients = difference.index.get_level_values("patient_id").to_series()
+    patients = difference.index.get_level_values("patient_id").to_numpy(dtype=str)
     found = two_way(difference.to_numpy(dtype=float), resampling.weights(patients), resampling.seed)
-    folds = rows[rows["model"] == baseline]["fold"].nunique()
-    numbers = {"difference": found.value, "low": found.low, "high": found.high}
-    return {**numbers, "n": len(difference), "seeds": len(seeds), "folds": folds}
+    enough = len(set(patients)) >= FEWEST_PATIENTS
+    ends = {"low": found.low, "high": found.high} if enough else {"low": np.nan, "high": np.nan}
+    folds = rows[(rows["model"] == baseline) & rows["case_id"].isin(difference.index.get_level_values("case_id"))][
+        "fold"
+    ].nunique()
+    return {"difference": found.value, **ends, "n": len(difference), "seeds": difference.shape[1], "folds": folds}
 
 
 def _by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return rows.pivot_table(index=["case_id", "patient_id"], columns="repeat", values=f"m_{metric}", sort=False)
+    """(case and patient) by seed."""
+    return rows.groupby(["case_id", "patient_id", "repeat"])[f"m_{metric}"].mean().unstack("repeat")
 
 
-def two_way(differences: NDArray[np.float64], weights: NDArray[np.float64], seed: int) -> Interval:
-    """Mean of (cases, seeds) with an interval over patients and seeds.
+def two_way(differences: Numbers, weights: Numbers, seed: int) -> Interval:
+    """Mean of (cases, seeds) over its defined entries, with an interval over patients and seeds.
 
     Args:
         weights: (cases, replicates + 1); column 0 is the data as they are.
@@ -99,5 +99,7 @@ def two_way(differences: NDArray[np.float64], weights: NDArray[np.float64], seed
     count, replicates = differences.shape[1], weights.shape[1] - 1
     drawn = np.random.default_rng([seed, 41]).multinomial(count, np.full(count, 1 / count), size=replicates)
     seeds = np.concatenate([np.ones((1, count)), drawn])
-    totals = np.einsum("cr,cs,rs->r", weights, differences, seeds, optimize=True)
-    return interval_of(totals / (weights.sum(axis=0) * seeds.sum(axis=1)))
+    defined = np.isfinite(differences)
+    total = ((weights.T @ np.where(defined, differences, 0.0)) * seeds).sum(axis=1)
+    number = ((weights.T @ defined.astype(float)) * seeds).sum(axis=1)
+    return interval_of(np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0))

@@ -11,6 +11,7 @@ from core.metrics.masks import MASK_METRICS
 
 CLEAN = "clean"
 HUMAN = "human_readers"
+INTERNAL = "internal"
 KEYS = ["region", "split", "model", "case_id", "patient_id"]
 
 
@@ -35,11 +36,9 @@ def higher_is_better(metric: str) -> bool:
 
 
 def with_metrics(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows (``MASK_COLUMNS``) with one more column a metric."""
-    rows = rows.copy()
-    for spec in MASK_METRICS:
-        rows[f"m_{spec.name}"] = np.asarray(spec.compute(rows), dtype=float)
-    return rows
+    """The rows (``MASK_COLUMNS``) with one more column a metric, ``m_`` before its slug."""
+    values = {f"m_{spec.name}": np.asarray(spec.compute(rows), dtype=float) for spec in MASK_METRICS}
+    return rows.assign(**values)
 
 
 def case_values(rows: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +59,8 @@ def case_table(values: pd.DataFrame, dataset: str, sizes: pd.Series) -> pd.DataF
     Args:
         sizes: by (region, case_id), in the data set's unit.
     """
-    table = values.rename(columns={"false_lesions": "lesions_false"}).copy()
-    table["case"] = [hashed_case(dataset, str(case_id)) for case_id in table["case_id"]]
-    table["size"] = [sizes.get((region, case_id), np.nan) for region, case_id in zip(table["region"], table["case_id"])]
-    return table
+    names = {str(case_id): hashed_case(dataset, str(case_id)) for case_id in values["case_id"].unique()}
+    places = pd.MultiIndex.from_frame(values[["region", "case_id"]])
+    return values.rename(columns={"false_lesions": "lesions_false"}).assign(
+        case=values["case_id"].astype(str).map(names), size=sizes.reindex(places).to_numpy()
+    )

@@ -3,59 +3,70 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from core.evaluation.segmentation.cases import HUMAN, compared_metrics
-from core.evaluation.segmentation.means import Resampling, mean_with_interval, wide
+from core.evaluation.segmentation.means import Board, Numbers, by_patient, intervals
+
+SAME = 1e-12
+"""Differences within it are rounding."""
 
 
-def comparisons(values: pd.DataFrame, resampling: Resampling) -> list[dict[str, Any]]:
-    """Rows of the table ``comparisons``: every pair of models by every compared metric.
+def comparisons(board: Board) -> Iterator[dict[str, Any]]:
+    """Rows of the table ``comparisons``: every pair of models by every compared metric, on the cases where both have a value.
 
     Holm's correction is over all pairs of models of one region, split and metric. The inter-reader line is compared with
     each model on the cases that several readers drew; it belongs to no family of tests, so it has no adjusted p.
 
     Reference: Wilcoxon 1945, 10.2307/3001968; Holm 1979, Scand J Statist 6:65-70.
     """
-    rows = []
-    for (region, split), cases in values.groupby(["region", "split"], sort=False):
-        for metric in compared_metrics():
-            found = _pairs(wide(cases, metric), resampling)
-            same = {"region": region, "split": split, "metric": metric}
-            rows += [{**same, **facts} for facts in found]
-    return rows
+    for metric in compared_metrics():
+        pairs = _pairs(board.models)
+        values = board.values[metric]
+        differences = np.column_stack([values[:, one] - values[:, other] for one, other in pairs]) if pairs else values[:, :0]
+        for facts in _judge(board, pairs, differences):
+            yield {**board.place, "metric": metric, **facts}
 
 
-def _pairs(table: pd.DataFrame, resampling: Resampling) -> list[dict[str, Any]]:
-    models = [model for model in table.columns if model != HUMAN]
-    pairs = [_pair(table, first, second, resampling) for first, second in itertools.combinations(models, 2)]
-    for facts, adjusted in zip(pairs, holm([facts["p"] for facts in pairs])):
-        facts["p_holm"] = adjusted
-    if HUMAN in table:
-        pairs += [{**_pair(table, model, HUMAN, resampling), "p_holm": np.nan} for model in models]
-    return [facts for facts in pairs if facts["n"] > 0]
+def _pairs(models: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of the models and their rivals; people come last, and only as a rival."""
+    ours = [place for place, model in enumerate(models) if model != HUMAN]
+    people = [place for place, model in enumerate(models) if model == HUMAN]
+    return [*itertools.combinations(ours, 2), *itertools.product(ours, people)]
 
 
-def _pair(table: pd.DataFrame, model: str, rival: str, resampling: Resampling) -> dict[str, Any]:
-    difference = (table[model] - table[rival]).dropna()
-    facts: dict[str, Any] = {"model": model, "rival": rival, "n": len(difference)}
-    if difference.empty:
-        return {**facts, "difference": np.nan, "low": np.nan, "high": np.nan, "p": np.nan}
-    patients = difference.index.get_level_values("patient_id").to_series()
-    found = mean_with_interval(difference.to_numpy(dtype=float), patients, resampling)
-    by_patient = difference.groupby(level="patient_id").mean().to_numpy(dtype=float)
-    return {**facts, "difference": found.value, "low": found.low, "high": found.high, "p": signed_rank(by_patient)}
+def _judge(board: Board, pairs: Sequence[tuple[int, int]], differences: Numbers) -> Iterator[dict[str, Any]]:
+    found = intervals(differences, board.weights, board.patients)
+    p_values = [signed_rank(column) for column in _patient_means(differences, board.patients)]
+    rivals = [board.models[other] for _, other in pairs]
+    adjusted = holm([np.nan if rival == HUMAN else p for rival, p in zip(rivals, p_values, strict=True)])
+    for (one, _), rival, column, told, p, p_holm in zip(pairs, rivals, differences.T, found, p_values, adjusted, strict=True):
+        if np.isfinite(column).any():
+            yield {
+                "model": board.models[one], "rival": rival, "difference": told.value, "low": told.low, "high": told.high,
+                "n": int(np.isfinite(column).sum()), "p": p, "p_holm": p_holm,
+            }  # fmt: skip
 
 
-def signed_rank(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; 1 where no difference is other than 0."""
-    differences = differences[np.abs(differences) > 1e-12]
+def _patient_means(differences: Numbers, patients: NDArray[Any]) -> Iterator[Numbers]:
+    """For each column the mean difference of every patient who has one: cases of one patient are not independent."""
+    defined = np.isfinite(differences)
+    total = by_patient(np.where(defined, differences, 0.0), patients)
+    count = by_patient(defined.astype(float), patients)
+    for sums, numbers in zip(total.T, count.T, strict=True):
+        yield sums[numbers > 0] / numbers[numbers > 0]
+
+
+def signed_rank(differences: Numbers) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test; 1 where no difference is other than 0, NaN where there is none at all."""
+    if not len(differences):
+        return float("nan")
+    differences = differences[np.abs(differences) > SAME]
     return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
@@ -68,8 +79,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.full(len(given), np.nan)
     known = np.flatnonzero(np.isfinite(given))
     order = known[np.argsort(given[known], kind="stable")]
-    highest = 0.0
-    for place, at in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - place) * given[at]))
-        adjusted[at] = highest
+    steps = np.minimum(1.0, given[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.maximum.accumulate(steps)
     return [float(value) for value in adjusted]

@@ -7,16 +7,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.contracts.pictures import PictureSet
 from core.evaluation.segmentation.cases import CLEAN
-from core.evaluation.segmentation.means import Resampling, mean_with_interval
+from core.evaluation.segmentation.means import Board, Resampling, intervals, patient_counts
 
-METRIC = "dice"
+DICE = "dice"
+JUDGED_BY = (DICE, "nsd", "assd")
+"""Overlap, share of the border within the tolerance, and how far the border lies off."""
 THIRDS = ("lowest third", "middle third", "highest third")
-BY_THIRDS = {"size": "Size of the region", "contrast": "Contrast to its surroundings", "share": "Share of the picture",
-             "sharpness": "Sharpness of the picture", "noise": "Noise of the picture"}  # fmt: skip
+BY_THIRDS = {
+    "size": "Size of the region",
+    "contrast": "Contrast to its surroundings",
+    "share": "Share of the picture",
+    "sharpness": "Sharpness of the picture",
+    "noise": "Noise of the picture",
+}
 FEWEST = 3
+"""Cases of a level that is told."""
 
 
 def levels_of(facts: pd.DataFrame, pictures: PictureSet) -> pd.DataFrame:
@@ -24,91 +33,126 @@ def levels_of(facts: pd.DataFrame, pictures: PictureSet) -> pd.DataFrame:
 
     Thirds are of the cases that hold the region, so that each has as many.
     """
-    parts = []
-    for region, rows in facts.groupby("region", sort=False):
-        held = rows[rows["size"] > 0]
-        for name, label in BY_THIRDS.items():
-            third = np.searchsorted(held[name].quantile([1 / 3, 2 / 3]).to_numpy(), held[name].to_numpy(dtype=float))
-            parts.append(_levels(region, held["case_id"], label, third, [THIRDS[at] for at in third]))
-        touching = held["touches_border"].to_numpy() == 1
-        border = np.where(touching, "touches the border", "inside")
-        parts.append(_levels(region, held["case_id"], "Border of the picture", touching.astype(int), list(border)))
-        several = held["parts"].to_numpy() > 1
-        parts.append(_levels(region, held["case_id"], "Connected parts", several.astype(int), ["several" if one else "one" for one in several]))  # noqa: E501  # fmt: skip
-        for column, label in pictures.attributes:
-            values = pictures.table[column].astype(str).reindex(rows["case_id"])
-            codes = pd.factorize(values, sort=True)[0]
-            parts.append(_levels(region, rows["case_id"], label, codes, list(values)))
+    parts = [part for region, rows in facts.groupby("region", sort=False) for part in _of_region(str(region), rows, pictures)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _levels(region: object, cases: pd.Series, factor: str, order: Any, level: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame({"region": region, "case_id": cases.to_numpy(), "factor": factor, "level": level, "order": order})
+def _of_region(region: str, rows: pd.DataFrame, pictures: PictureSet) -> Iterator[pd.DataFrame]:
+    held = rows[rows["size"] > 0]
+    for name, label in BY_THIRDS.items():
+        known = held[held[name].notna()]
+        third = np.searchsorted(known[name].quantile([1 / 3, 2 / 3]).to_numpy(), known[name].to_numpy(dtype=float))
+        yield _levels(region, known["case_id"], label, third, [THIRDS[at] for at in third])
+    touching = (held["touches_border"] == 1).to_numpy()
+    yield _levels(region, held["case_id"], "Border of the picture", touching, _words(touching, "touches the border", "inside"))
+    several = (held["parts"] > 1).to_numpy()
+    yield _levels(region, held["case_id"], "Connected parts", several, _words(several, "several", "one"))
+    for column, label in pictures.attributes:
+        values = pictures.table[column].reindex(rows["case_id"]).dropna().astype(str)
+        yield _levels(region, values.index, label, pd.factorize(values, sort=True)[0], list(values))
 
 
-def factors(values: pd.DataFrame, levels: pd.DataFrame, resampling: Resampling) -> list[dict[str, Any]]:
-    """Rows of the table ``factors``: mean Dice of each model at each level, with interval."""
-    joined = values[["region", "split", "model", "case_id", "patient_id", METRIC]].merge(levels, on=["region", "case_id"])
-    joined = joined[joined[METRIC].notna()]
-    keys = ["region", "split", "model", "factor", "level", "order"]
-    rows = []
-    for key, cases in joined.groupby(keys, sort=False):
-        if len(cases) >= FEWEST:
-            found = mean_with_interval(cases[METRIC].to_numpy(dtype=float), cases["patient_id"], resampling)
-            told = {"metric": METRIC, "value": found.value, "low": found.low, "high": found.high, "n": len(cases)}
-            rows.append({**dict(zip(keys, key)), **told})
-    return rows
+def _words(flags: NDArray[np.bool_], yes: str, no: str) -> list[str]:
+    return [yes if flag else no for flag in flags]
 
 
-def robustness(rows: pd.DataFrame, resampling: Resampling) -> list[dict[str, Any]]:
-    """Rows of the table ``robustness``: mean Dice under each planted fault, on one sample of cases; severity 0 is clean.
+def _levels(region: str, cases: Any, factor: str, order: NDArray[Any], level: Sequence[str]) -> pd.DataFrame:
+    found = {"region": region, "case_id": np.asarray(cases, dtype=str), "factor": factor, "level": level}
+    return pd.DataFrame({**found, "order": np.asarray(order, dtype=int)})
+
+
+def factors(board: Board, levels: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of the table ``factors``: means of each model at each level, with intervals; a factor of one level is left out."""
+    here = levels[(levels["region"] == board.region) & levels["case_id"].isin(board.cases)]
+    places = pd.Series(np.arange(len(board.cases)), index=board.cases)
+    for factor, rows in here.groupby("factor", sort=False):
+        for (order, level), part in rows.groupby(["order", "level"]) if rows["level"].nunique() > 1 else ():
+            same = {"factor": factor, "level": level, "order": order}
+            yield from ({**board.place, **same, **facts} for facts in _at(board, places.loc[part["case_id"]].to_numpy()))
+
+
+def _at(board: Board, chosen: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
+    weights, patients = board.weights[chosen], board.patients[chosen]
+    for metric in JUDGED_BY:
+        values = board.values[metric][chosen]
+        found = intervals(values, weights, patients)
+        for model, column, told in zip(board.models, values.T, found, strict=True):
+            n = int(np.isfinite(column).sum())
+            if n >= FEWEST:
+                yield {"model": model, "metric": metric, "value": told.value, "low": told.low, "high": told.high, "n": n}
+
+
+def level_patients(board: Board, levels: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """How many patients stand behind each level of each factor, of the model that judged fewest: for what may be published."""
+    here = levels[levels["region"] == board.region].merge(
+        pd.DataFrame({"case_id": board.cases, "at": np.arange(len(board.cases))}), on="case_id"
+    )
+    for (factor, level), part in here.groupby(["factor", "level"], sort=False):
+        chosen = part["at"].to_numpy()
+        counts = patient_counts(board.values[DICE][chosen], board.patients[chosen])
+        yield {**board.place, "factor": str(factor), "level": str(level), "n_patients": int(counts[counts > 0].min(initial=0))}
+
+
+def robustness(rows: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """Rows of the table ``robustness``: mean Dice under each planted fault, on one sample of cases; severity 0 is the same
+    sample without a fault.
 
     Args:
         rows: with metrics, of all conditions.
     """
-    spoilt = rows[rows["condition"] != CLEAN]
-    found = []
-    for (region, split, model), part in spoilt.groupby(["region", "split", "model"], sort=False):
-        clean = rows[
-            (rows["condition"] == CLEAN) & (rows["region"] == region) & (rows["split"] == split) & (rows["model"] == model)
-            & (rows["repeat"] == 0) & rows["case_id"].isin(part["case_id"].unique())
-        ]  # fmt: skip
-        same = {"region": region, "split": split, "model": model, "metric": METRIC}
-        for corruption, severity, cases in _conditions(part, clean):
-            cases = cases[cases[f"m_{METRIC}"].notna()]
-            if len(cases):
-                told = mean_with_interval(cases[f"m_{METRIC}"].to_numpy(dtype=float), cases["patient_id"], resampling)
-                numbers = {"value": told.value, "low": told.low, "high": told.high, "n": len(cases)}
-                found.append({**same, "corruption": corruption, "severity": severity, **numbers})
-    return found
+    keys = ["region", "split", "model"]
+    for (region, split, model), part in rows.groupby(keys, sort=False):
+        table = _by_condition(part)
+        if table.shape[1] > 1:
+            same = {"region": region, "split": split, "model": model, "metric": DICE}
+            yield from ({**same, **facts} for facts in _under_faults(table, resampling))
 
 
-def _conditions(spoilt: pd.DataFrame, clean: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    parts = spoilt["condition"].str.split(":", expand=True)
-    for corruption in dict.fromkeys(parts[0]):
-        yield corruption, 0, clean
-        for severity in sorted(set(parts.loc[parts[0] == corruption, 1].astype(int))):
-            yield corruption, severity, spoilt[(parts[0] == corruption) & (parts[1].astype(int) == severity)]
+def _by_condition(rows: pd.DataFrame) -> pd.DataFrame:
+    """Dice by (case, patient) and condition: the runs on which faults were tried, and nothing else."""
+    spoilt = rows.loc[rows["condition"] != CLEAN, ["case_id", "repeat"]].drop_duplicates()
+    tried = rows.merge(spoilt, on=["case_id", "repeat"])
+    return tried.groupby(["case_id", "patient_id", "condition"])[f"m_{DICE}"].mean().unstack("condition")
 
 
-def balance(folds: pd.DataFrame, facts: pd.DataFrame, pictures: PictureSet) -> list[dict[str, Any]]:
-    """Rows of the table ``folds``: what each side of each split holds."""
-    patients = pictures.table["patient_id"].astype(str)
-    region = pictures.regions[0].name
-    share = facts[facts["region"] == region].set_index("case_id")["share"]
-    rows = []
+def _under_faults(table: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
+    patients = table.index.get_level_values("patient_id").to_numpy(dtype=str)
+    values = table.to_numpy(dtype=float)
+    told = dict(zip(table.columns, intervals(values, resampling.weights(patients), patients), strict=True))
+    counts = dict(zip(table.columns, np.isfinite(values).sum(axis=0), strict=True))
+    for condition in table.columns:
+        if condition != CLEAN:
+            fault, severity = str(condition).split(":")
+            yield _fault(fault, int(severity), told[condition], counts[condition])
+    for fault in sorted({str(name).split(":")[0] for name in table.columns if name != CLEAN} if CLEAN in told else ()):
+        yield _fault(fault, 0, told[CLEAN], counts[CLEAN])
+
+
+def _fault(fault: str, severity: int, told: Any, n: int) -> dict[str, Any]:
+    numbers = {"value": told.value, "low": told.low, "high": told.high, "n": int(n)}
+    return {"corruption": fault, "severity": severity, **numbers}
+
+
+def balance(folds: pd.DataFrame, facts: pd.DataFrame, pictures: PictureSet) -> Iterator[dict[str, Any]]:
+    """Rows of the table ``folds``: what each side of each split holds.
+
+    Args:
+        folds: one row a split, fold, side and case.
+    """
     for (split, fold, side), part in folds.groupby(["split", "fold", "side"], sort=False):
-        cases = part["case_id"]
-        shares = share.reindex(cases)
-        measures = {
-            "cases": len(cases),
-            "patients": patients.loc[cases].nunique(),
-            f"mean share of the picture: {pictures.regions[0].label}": float(shares.mean()),
-            "share of empty masks": float((shares == 0).mean()),
-        }
-        for column, label in pictures.attributes:
-            counts = pictures.table[column].astype(str).loc[cases].value_counts(normalize=True).sort_index()
-            measures |= {f"{label}: {level}": float(value) for level, value in counts.items()}
         same = {"split": split, "fold": fold, "side": side}
-        rows += [{**same, "measure": name, "value": float(value)} for name, value in measures.items()]
-    return rows
+        measures = _side(list(part["case_id"]), facts, pictures)
+        yield from ({**same, "measure": name, "value": float(value)} for name, value in measures.items())
+
+
+def _side(cases: Sequence[str], facts: pd.DataFrame, pictures: PictureSet) -> dict[str, float]:
+    table = pictures.table.loc[list(cases)]
+    measures: dict[str, float] = {"cases": len(cases), "patients": table["patient_id"].astype(str).nunique()}
+    for region in pictures.regions:
+        shares = facts[facts["region"] == region.name].set_index("case_id")["share"].reindex(cases)
+        measures[f"mean share of the picture: {region.label}"] = shares.mean()
+        measures[f"share of empty masks: {region.label}"] = (shares == 0).mean()
+    for column, label in pictures.attributes:
+        counts = table[column].astype(str).value_counts(normalize=True).sort_index()
+        measures |= {f"{label}: {level}": float(share) for level, share in counts.items()}
+    return measures

@@ -1,10 +1,13 @@
-"""Means over cases with intervals that resample patients."""
+"""Means over cases with intervals that resample patients.
+
+One draw serves all models, metrics, pairs and groups of a region and split, so that whatever is compared stands on the same
+replicates. A group's cases keep the weights they have in that draw.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from core.evaluation.segmentation.cases import metric_names
 
 Numbers = NDArray[np.float64]
 ALL = "all"
+FEWEST_PATIENTS = 3
+"""Of fewer patients there is a mean but no interval: resampling one or two says nothing about others."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +30,68 @@ class Resampling:
     replicates: int
     seed: int
 
-    def weights(self, patients: pd.Series) -> Numbers:
+    def weights(self, patients: NDArray[Any]) -> Numbers:
         """(cases, replicates + 1); column 0 is the data as they are."""
-        return _weights(tuple(patients.astype(str)), self.replicates, self.seed)
+        codes = pd.factorize(patients, sort=True)[0].astype(np.intp)
+        return case_weights(codes, self.replicates, patient_seed(self.seed, [str(name) for name in patients]))
 
 
-@lru_cache(maxsize=24)
-def _weights(patients: tuple[str, ...], replicates: int, seed: int) -> Numbers:
-    """Kept, because all models of a table are resampled over the same patients."""
-    codes = pd.factorize(np.array(patients), sort=True)[0]
-    weights = case_weights(codes, replicates, patient_seed(seed, patients))
-    weights.flags.writeable = False
-    return weights
+@dataclass(frozen=True)
+class Board:
+    """All that was judged of one region and split.
+
+    Args:
+        cases, patients: (cases,) ids.
+        models: in the order of the study.
+        values: by metric (cases, models), NaN where undefined or not judged.
+        judged: (cases, models) whether the model outlined the case.
+        weights: (cases, replicates + 1), see ``Resampling``.
+    """
+
+    region: str
+    split: str
+    cases: NDArray[np.str_]
+    patients: NDArray[np.str_]
+    models: tuple[str, ...]
+    values: Mapping[str, Numbers]
+    judged: NDArray[np.bool_]
+    weights: Numbers
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Its region and split, as columns of a row."""
+        return {"region": self.region, "split": self.split}
+
+
+def boards(values: pd.DataFrame, resampling: Resampling) -> Iterator[Board]:
+    """One board a region and split.
+
+    Args:
+        values: from ``case_values``.
+    """
+    for (region, split), rows in values.groupby(["region", "split"], sort=False):
+        yield _board(str(region), str(split), rows, resampling)
+
+
+def _board(region: str, split: str, rows: pd.DataFrame, resampling: Resampling) -> Board:
+    at, cases = pd.factorize(rows["case_id"])
+    to, models = pd.factorize(rows["model"])
+    first = rows.drop_duplicates("case_id")
+    patients = first["patient_id"].to_numpy(dtype=str)
+    shape = (len(cases), len(models))
+
+    def spread(column: str) -> Numbers:
+        table = np.full(shape, np.nan)
+        table[at, to] = rows[column].to_numpy(dtype=float)
+        return table
+
+    judged = np.zeros(shape, dtype=bool)
+    judged[at, to] = True
+    by_metric = {name: spread(name) for name in metric_names()}
+    return Board(
+        region, split, first["case_id"].to_numpy(dtype=str), patients, tuple(map(str, models)), by_metric, judged,
+        resampling.weights(patients),
+    )  # fmt: skip
 
 
 def weighted_means(values: Numbers, weights: Numbers) -> Numbers:
@@ -48,54 +103,64 @@ def weighted_means(values: Numbers, weights: Numbers) -> Numbers:
     defined = np.isfinite(values)
     total = weights.T @ np.where(defined, values, 0.0)
     count = weights.T @ defined.astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(count > 0, total / count, np.nan)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def mean_with_interval(values: Numbers, patients: pd.Series, resampling: Resampling) -> Interval:
-    """Mean of one column with its interval."""
-    return interval_of(weighted_means(values[:, None], resampling.weights(patients))[:, 0])
+def intervals(values: Numbers, weights: Numbers, patients: NDArray[Any]) -> list[Interval]:
+    """The mean of each column over its defined cases, with its interval where there are patients enough."""
+    means = weighted_means(values, weights)
+    enough = patient_counts(values, patients) >= FEWEST_PATIENTS
+    found = [interval_of(column) for column in means.T]
+    return [
+        one if wide else Interval(one.value, np.nan, np.nan, one.n_undefined) for one, wide in zip(found, enough, strict=True)
+    ]
 
 
-def scores(values: pd.DataFrame, groups: pd.DataFrame, resampling: Resampling) -> list[dict[str, Any]]:
+def patient_counts(values: Numbers, patients: NDArray[Any]) -> NDArray[np.int64]:
+    """(columns,) patients with a defined case."""
+    return np.asarray((by_patient(np.isfinite(values).astype(float), patients) > 0).sum(axis=0), dtype=np.int64)
+
+
+def by_patient(values: Numbers, patients: NDArray[Any]) -> Numbers:
+    """(patients, columns) sums over each patient's cases."""
+    codes, names = pd.factorize(patients)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, codes, values)
+    return sums
+
+
+def scores(board: Board, groups: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of the table ``scores``.
 
     Args:
-        values: from ``case_values``.
         groups: by case id, one column an attribute.
     """
-    rows = []
-    for (region, split, model), cases in values.groupby(["region", "split", "model"], sort=False):
-        for group, part in _groups(cases, groups):
-            same = {"region": region, "model": model, "split": split, "group": group}
-            rows += [{**same, **facts} for facts in _means(part, resampling)]
-    return rows
+    for group, chosen in _groups(board, groups):
+        for place, model in enumerate(board.models):
+            judged = chosen & board.judged[:, place]
+            if judged.any():
+                same = {"region": board.region, "model": model, "split": board.split, "group": group}
+                yield from ({**same, **facts} for facts in _means(board, place, judged))
 
 
-def _groups(cases: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield ALL, cases
+def _groups(board: Board, groups: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    yield ALL, np.ones(len(board.cases), dtype=bool)
     for column in groups.columns:
-        levels = groups[column].reindex(cases["case_id"]).astype(str).to_numpy()
-        for level in sorted(set(levels)):
-            if level != "nan" and len(set(levels)) > 1:
-                yield f"{column}={level}", cases[levels == level]
+        values = groups[column].reindex(board.cases)
+        levels, known = values.astype(str).to_numpy(), values.notna().to_numpy()
+        names = sorted(set(levels[known]))
+        for level in names if len(names) > 1 else ():
+            yield f"{column}={level}", known & (levels == level)
 
 
-def _means(cases: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
-    names = metric_names()
-    values = cases[list(names)].to_numpy(dtype=float)
-    means = weighted_means(values, resampling.weights(cases["patient_id"]))
-    defined = np.isfinite(values)
-    patients = cases["patient_id"].to_numpy()
-    for place, name in enumerate(names):
-        found = interval_of(means[:, place])
+def _means(board: Board, place: int, chosen: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+    values = np.column_stack([board.values[name][chosen, place] for name in board.values])
+    patients = board.patients[chosen]
+    found = intervals(values, board.weights[chosen], patients)
+    counts = patient_counts(values, patients)
+    for name, column, one, persons in zip(board.values, values.T, found, counts, strict=True):
+        n = int(np.isfinite(column).sum())
         yield {
-            "metric": name, "value": found.value, "low": found.low, "high": found.high, "n": int(defined[:, place].sum()),
-            "n_patients": len(set(patients[defined[:, place]])), "n_undefined": int((~defined[:, place]).sum()),
+            "metric": name, "value": one.value, "low": one.low, "high": one.high, "n": n, "n_patients": int(persons),
+            "n_undefined": len(column) - n,
         }  # fmt: skip
-
-
-def wide(values: pd.DataFrame, metric: str, models: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a case, one column a model; indexed by case and patient."""
-    table = values.pivot_table(index=["case_id", "patient_id"], columns="model", values=metric, sort=False, dropna=False)
-    return table if models is None else table.reindex(columns=list(models))

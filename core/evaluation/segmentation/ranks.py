@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata
+from scipy.stats import rankdata
 
 from core.evaluation.bootstrap import LEVEL
 from core.evaluation.segmentation.cases import HUMAN, compared_metrics, higher_is_better
-from core.evaluation.segmentation.means import Resampling, weighted_means, wide
+from core.evaluation.segmentation.means import Board, Numbers, weighted_means
+
+Ranks = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,40 +27,40 @@ class Ranking:
     shares: list[dict[str, Any]] = field(default_factory=list)
     stability: list[dict[str, Any]] = field(default_factory=list)
 
+    def add(self, board: Board) -> None:
+        """Ranks of each model's mean in a region and split, 1 the best; the inter-reader line has no rank."""
+        ours = [place for place, model in enumerate(board.models) if model != HUMAN]
+        for metric in compared_metrics() if ours else ():
+            means = weighted_means(board.values[metric][:, ours], board.weights)
+            ranks = ranks_of(means, higher=higher_is_better(metric))
+            same = {**board.place, "metric": metric}
+            for column, place in zip(ranks.T, ours, strict=True):
+                self._model({**same, "model": board.models[place]}, column)
+            self.stability.append({**same, "kendall_tau": mean_tau(ranks)})
 
-def rankings(values: pd.DataFrame, resampling: Resampling) -> Ranking:
-    """Rank of each model's mean, 1 the best, ties sharing the lower number; the inter-reader line has no rank."""
-    found = Ranking()
-    models_only = values[values["model"] != HUMAN]
-    for (region, split), cases in models_only.groupby(["region", "split"], sort=False):
-        for metric in compared_metrics():
-            same = {"region": region, "split": split, "metric": metric}
-            _rank(wide(cases, metric), metric, same, resampling, found)
-    return found
-
-
-def _rank(table: pd.DataFrame, metric: str, same: dict[str, Any], resampling: Resampling, found: Ranking) -> None:
-    patients = table.index.get_level_values("patient_id").to_series()
-    means = weighted_means(table.to_numpy(dtype=float), resampling.weights(patients))
-    ranks = ranks_of(means, higher=higher_is_better(metric))
-    for place, model in enumerate(table.columns):
-        low, high = np.quantile(ranks[1:, place], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        found.ranks.append({**same, "model": model, "rank": int(ranks[0, place]), "low": float(low), "high": float(high)})
-        numbers, counts = np.unique(ranks[1:, place], return_counts=True)
-        found.shares.extend(
-            {**same, "model": model, "rank": int(number), "share": float(count / (len(ranks) - 1))}
-            for number, count in zip(numbers, counts)
-        )
-    if table.shape[1] > 1:
-        found.stability.append({**same, "kendall_tau": _stability(ranks)})
+    def _model(self, same: dict[str, Any], ranks: Ranks) -> None:
+        low, high = np.quantile(ranks[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        self.ranks.append({**same, "rank": int(ranks[0]), "low": float(low), "high": float(high)})
+        numbers, counts = np.unique(ranks[1:], return_counts=True)
+        for number, count in zip(numbers, counts, strict=True):
+            self.shares.append({**same, "rank": int(number), "share": float(count / (len(ranks) - 1))})
 
 
-def ranks_of(means: NDArray[np.float64], *, higher: bool) -> NDArray[np.int64]:
-    """Ranks along each row, 1 the best; a model without a value comes last."""
+def ranks_of(means: Numbers, *, higher: bool) -> Ranks:
+    """Ranks along each row, 1 the best, ties sharing the lower number; a model without a value comes last."""
     worst = np.where(np.isfinite(means), -means if higher else means, np.inf)
-    return np.asarray(np.apply_along_axis(lambda row: rankdata(row, method="min"), 1, worst), dtype=np.int64)
+    return np.asarray(rankdata(worst, method="min", axis=1), dtype=np.int64)
 
 
-def _stability(ranks: NDArray[np.int64]) -> float:
-    taus = [kendalltau(ranks[0], other).statistic for other in ranks[1:]]
+def mean_tau(ranks: Ranks) -> float:
+    """Mean Kendall tau-b of each row with the first: 1 where every bootstrap sample ranks the models alike.
+
+    Undefined: fewer than two models, or all tied.
+    Reference: Kendall 1945, 10.1093/biomet/33.3.239
+    """
+    one, other = np.triu_indices(ranks.shape[1], 1)
+    signs = np.sign(ranks[:, one] - ranks[:, other]).astype(float)
+    untied = np.abs(signs).sum(axis=1)
+    scale = np.sqrt(untied[1:] * untied[0])
+    taus = np.divide(signs[1:] @ signs[0], scale, out=np.full(len(scale), np.nan), where=scale > 0)
     return float(np.nanmean(taus)) if np.isfinite(taus).any() else float("nan")

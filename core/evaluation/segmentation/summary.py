@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,17 +11,30 @@ import pandas as pd
 from core.contracts.pictures import PictureSet
 from core.contracts.segmentation_recipe import SegmentationRecipe
 from core.evaluation.segmentation.ablations import VERDICTS, ablations
-from core.evaluation.segmentation.cases import CLEAN, case_table, case_values, with_metrics
+from core.evaluation.segmentation.across import is_ablation_study
+from core.evaluation.segmentation.cases import CLEAN, HUMAN, INTERNAL, case_table, case_values, with_metrics
 from core.evaluation.segmentation.comparisons import comparisons
-from core.evaluation.segmentation.factors import balance, factors, levels_of, robustness
-from core.evaluation.segmentation.headlines import change, headline
-from core.evaluation.segmentation.means import Resampling, scores
-from core.evaluation.segmentation.ranks import rankings
+from core.evaluation.segmentation.factors import balance, factors, level_patients, levels_of, robustness
+from core.evaluation.segmentation.headlines import Evidence, ablation_change, ablation_headline, change, headline, suitability
+from core.evaluation.segmentation.means import Board, Resampling, boards, scores
+from core.evaluation.segmentation.ranks import Ranking
 from core.metrics.masks import MASK_METRICS
 from core.metrics.masks.empty import EMPTY_RULE, empty_counts
 from core.storage.summaries import SEGMENTATION_TABLES, StudySummary
 
 SMALLEST_CELL = 10
+PEOPLE: Mapping[str, Any] = {
+    "name": HUMAN,
+    "base_model": HUMAN,
+    "label": "Readers among themselves",
+    "family": "reference",
+    "description": "Each reader against what the others drew.",
+    "reference": "",
+    "is_network": False,
+    "choice": {},
+    "options": {},
+    "parameters": 0,
+}
 Say = Callable[[str, float], None]
 
 
@@ -53,26 +66,51 @@ def summarise_segmentation(
     every = with_metrics(rows)
     clean = every[every["condition"] == CLEAN]
     values = case_values(clean)
-    progress("resampling patients", 0.2)
-    ranking = rankings(values, resampling)
-    made: dict[str, Any] = {
-        "scores": scores(values, _groups(pictures), resampling),
-        "comparisons": comparisons(values, resampling),
-        "ranks": ranking.ranks,
-        "rank_shares": ranking.shares,
-        "factors": factors(values, levels_of(facts, pictures), resampling),
-        "robustness": robustness(every, resampling),
-        "folds": balance(folds, facts, pictures),
-        "ablations": ablations(clean[clean["split"] == "internal"], recipe.ablations, resampling),
-    }
+    levels = levels_of(facts, pictures)
+    found = _Found()
+    for board in boards(values, resampling):
+        progress(f"resampling patients: {board.region}, {board.split}", 0.1)
+        found.judge(board, _groups(pictures), levels)
+    progress("comparing conditions and parts", 0.8)
+    found.rows["robustness"] += robustness(every, resampling)
+    found.rows["folds"] += balance(folds, facts, pictures)
+    found.rows["ablations"] += ablations(clean[clean["split"] == INTERNAL], recipe.ablations, resampling)
     progress("writing the summary", 0.9)
-    tables = {name: pd.DataFrame(found, columns=list(SEGMENTATION_TABLES[name])) for name, found in made.items()}
+    tables = found.frames()
     sizes = facts.set_index(["region", "case_id"])["size"]
-    tables["cases"] = case_table(values, pictures.name, sizes)[list(SEGMENTATION_TABLES["cases"])]
+    tables["cases"] = case_table(values, pictures.name, sizes)[list(SEGMENTATION_TABLES["cases"])].reset_index(drop=True)
     tables["cost"] = cost.reindex(columns=list(SEGMENTATION_TABLES["cost"]))
-    info = _info(pictures, recipe, models, run, skipped)
-    info |= _told(info, tables, clean, ranking.stability)
+    info = _info(pictures, recipe, _with_people(models, values), run, skipped) | {"splits": _splits(pictures, recipe, folds)}
+    info |= _told(info, tables, clean) | {"rank_stability": found.ranking.stability, "level_patients": found.level_patients}
     return StudySummary(info, tables)
+
+
+@dataclass
+class _Found:
+    """Rows of a summary's tables as they come."""
+
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in SEGMENTATION_TABLES})
+    ranking: Ranking = field(default_factory=Ranking)
+    level_patients: list[dict[str, Any]] = field(default_factory=list)
+
+    def judge(self, board: Board, groups: pd.DataFrame, levels: pd.DataFrame) -> None:
+        self.rows["scores"] += scores(board, groups)
+        self.rows["comparisons"] += comparisons(board)
+        self.rows["factors"] += factors(board, levels)
+        self.level_patients += level_patients(board, levels)
+        self.ranking.add(board)
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        made = {**self.rows, "ranks": self.ranking.ranks, "rank_shares": self.ranking.shares}
+        return {name: pd.DataFrame(made[name], columns=list(columns)) for name, columns in SEGMENTATION_TABLES.items()}
+
+
+def _with_people(models: Sequence[Mapping[str, Any]], values: pd.DataFrame) -> list[dict[str, Any]]:
+    """The models' facts, with the inter-reader line where it was judged and nobody described it."""
+    told = [dict(model) for model in models]
+    if HUMAN in set(values["model"]) and HUMAN not in {model["name"] for model in told}:
+        told.append(dict(PEOPLE))
+    return told
 
 
 def _groups(pictures: PictureSet) -> pd.DataFrame:
@@ -91,10 +129,11 @@ def _info(
         "kind": "segmentation", "name": recipe.name, "title": recipe.title, "question": recipe.question, **run,
         "published": False, "rows_available": True, "dataset": _dataset(pictures),
         "regions": [asdict(region) for region in pictures.regions], "models": [dict(model) for model in models],
-        "metrics": _metrics(), "splits": _splits(pictures, recipe), "recipe": recipe.model_dump(mode="json"),
+        "metrics": _metrics(), "recipe": recipe.model_dump(mode="json"),
         "min_cell": 1 if pictures.simulated else SMALLEST_CELL, "cannot": [], "skipped": list(skipped),
         "verdicts": VERDICTS, "licence": recipe.licence or pictures.licence,
         "groups": dict(pictures.attributes), "tolerance": recipe.evaluation.tolerance,
+        "interval": f"95 % of {recipe.evaluation.bootstrap} bootstrap samples of patients; models are not trained again",
     }  # fmt: skip
 
 
@@ -112,33 +151,38 @@ def _metrics() -> list[dict[str, Any]]:
     return [{name: getattr(spec, name) for name in kept} for spec in MASK_METRICS]
 
 
-def _splits(pictures: PictureSet, recipe: SegmentationRecipe) -> list[dict[str, Any]]:
-    n = len(pictures.internal)
-    held = round(n / recipe.folds)
+def _splits(pictures: PictureSet, recipe: SegmentationRecipe, folds: pd.DataFrame) -> list[dict[str, Any]]:
+    """Facts of the splits that were run; of cross-validation the mean number of training cases a fold, and all test cases."""
     label = "Cross-validation" if recipe.run_folds > 1 else "One split by patient"
-    found = [{"name": "internal", "label": label, "note": "Patients of a test fold were never learned from.",
-              "n_train": n - held, "n_test": held * recipe.run_folds}]  # fmt: skip
-    for check in pictures.checks if recipe.checks else ():
-        counts = {"n_train": len(check.train), "n_test": len(check.test)}
-        found.append({"name": check.name, "label": check.label, "note": check.note, **counts})
+    told = {INTERNAL: (label, "Patients of a test fold were never learned from.")}
+    told |= {check.name: (check.label, check.note) for check in pictures.checks}
+    found = []
+    for split, rows in folds.groupby("split", sort=False):
+        test = rows["side"] == "test"
+        counts = {"n_train": round((~test).sum() / rows["fold"].nunique()), "n_test": int(rows.loc[test, "case_id"].nunique())}
+        name, note = told.get(str(split), (str(split), ""))
+        found.append({"name": str(split), "label": name, "note": note, **counts})
     return found
 
 
-def _told(
-    info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], clean: pd.DataFrame, stability: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    found: dict[str, Any] = {"headlines": {}, "change": {}, "empty_masks": {}, "rank_stability": [dict(one) for one in stability]}
-    external = any(split["name"] != "internal" for split in info["splits"])
+def _told(info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], clean: pd.DataFrame) -> dict[str, Any]:
+    """Sentences and counts by region."""
+    found: dict[str, Any] = {"headlines": {}, "change": {}, "empty_masks": {}, "suitability": {}}
     for region in info["regions"]:
         name = region["name"]
-        board = tables["scores"][tables["scores"]["region"] == name]
-        pairs = tables["comparisons"][tables["comparisons"]["region"] == name]
-        found["headlines"][name] = headline(region, board, pairs, info["models"])
-        found["change"][name] = change(board, info["recipe"], external)
-        found["empty_masks"][name] = {"rule": EMPTY_RULE, "models": _empties(clean[clean["region"] == name])}
+        own = {table: tables[table][tables[table]["region"] == name] for table in ("scores", "comparisons", "ablations")}
+        evidence = Evidence(region, info["models"], own["scores"], own["comparisons"], info["splits"], info["recipe"])
+        parts = is_ablation_study(info)
+        found["headlines"][name] = ablation_headline(region, own["ablations"]) if parts else headline(evidence)
+        found["change"][name] = ablation_change(evidence) if parts else change(evidence)
+        found["empty_masks"][name] = _empties(clean[(clean["region"] == name) & (clean["split"] == INTERNAL)])
+        found["suitability"][name] = asdict(suitability(evidence))
     return found
 
 
-def _empties(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
-    internal = rows[rows["split"] == "internal"]
-    return {str(model): asdict(empty_counts(part)) for model, part in internal.groupby("model", sort=False)}
+def _empties(rows: pd.DataFrame) -> dict[str, Any]:
+    """The rule, in how many test cases nothing is drawn, and by model how often either mask was empty."""
+    counts = {str(model): asdict(empty_counts(part)) for model, part in rows.groupby("model", sort=False)}
+    ours = rows[rows["model"] != HUMAN]
+    empty = ours.loc[(ours["tp"] + ours["fn"]) == 0, "case_id"].nunique()
+    return {"rule": EMPTY_RULE, "n": int(empty), "models": counts}
