@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.contracts.dataset import Finding, LoadOptions
 from core.contracts.pictures import PictureSet
-from core.errors import CorruptError, DataError, Refused
+from core.errors import CorruptError, DataError, OpSightError, Refused
 from core.storage.files import read_json, write_json
 
 
 def fingerprint_of(name: str, files: Sequence[Path], root: Path, options: LoadOptions, *more: object) -> str:
-    """sha-256 over the names and bytes of what was read, and over ``more``; read again only where a size or time changed."""
+    """sha-256 over the names and bytes of what was read, and over ``more``; read again only where a size or time changed.
+
+    Raises:
+        DataError: ``DATA_IMAGE_MISSING``, naming the first file that is not there.
+    """
+    _refuse_missing(name, files, root)
     stats = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     quick = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
     kept = options.cache / f"fingerprint_{quick[:16]}.json"
     bytes_of = _kept(kept) or _read_all(name, files, root, options, kept)
     return hashlib.sha256(json.dumps([bytes_of, *map(str, more)]).encode()).hexdigest()
+
+
+def _refuse_missing(name: str, files: Sequence[Path], root: Path) -> None:
+    missing = [path.relative_to(root).as_posix() for path in files if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{name}: {missing[0]} is missing ({len(missing)} such of {len(files)}).",
+            do="Complete the folder from its release.",
+            code="DATA_IMAGE_MISSING",
+        )
 
 
 def _kept(path: Path) -> str:
@@ -70,6 +85,14 @@ def whole_number(options: LoadOptions, name: str, default: int, lowest: int = 0)
     if value < lowest:
         raise DataError(f"dataset.options.{name} was given {value}.", do=f"Give {lowest} or more.")
     return value
+
+
+def verified(load: Callable[[LoadOptions], PictureSet], options: LoadOptions) -> tuple[Finding, ...]:
+    """Remarks on a folder: why it cannot be read at all, or what ``verify_cases`` finds."""
+    try:
+        return verify_cases(load(options))
+    except OpSightError as error:
+        return (Finding("error", error.code, error.message, error.do),)
 
 
 def verify_cases(pictures: PictureSet) -> tuple[Finding, ...]:

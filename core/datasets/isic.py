@@ -11,7 +11,7 @@ import pandas as pd
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
 from core.datasets._near_duplicates import same_scene
-from core.datasets._picture_files import fingerprint_of, require_root, verify_cases, whole_number
+from core.datasets._picture_files import fingerprint_of, require_root, verified, whole_number
 from core.errors import DataError
 from core.ingest.images import read_image, read_mask
 
@@ -22,6 +22,10 @@ CITATION = (
     "Codella et al., Skin lesion analysis toward melanoma detection 2018, arXiv:1902.03368; Tschandl et al., Sci Data 2018, "
     "10.1038/sdata.2018.161"
 )
+DIAGNOSES = {
+    "NV": "Naevus", "MEL": "Melanoma", "BKL": "Benign keratosis", "BCC": "Basal cell carcinoma", "AK": "Actinic keratosis",
+    "SCC": "Squamous cell carcinoma", "DF": "Dermatofibroma", "VASC": "Vascular lesion",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,9 @@ def load(options: LoadOptions) -> PictureSet:
     most = whole_number(options, "cases", 0)
     names = names[:: max(1, len(names) // most)][:most] if most else names
     files = [path for name in names for path in (root / INPUT / f"{name}.jpg", root / TRUTH / f"{name}_segmentation.png")]
-    fingerprint = fingerprint_of("ISIC 2018", files, root, options, "isic-1", most)
-    groups = same_scene([root / INPUT / f"{name}.jpg" for name in names], options, fingerprint)
+    groups = same_scene(files[::2], options, fingerprint_of("ISIC 2018", files[::2], root, options))
     table = pd.DataFrame({"patient_id": [names[group] for group in groups]}, index=pd.Index(names, name="case_id"))
-    twins = len(names) - len(set(groups))
+    table = table.assign(**_diagnoses(root, names))
     return PictureSet(
         name="isic",
         label="ISIC 2018 task 1",
@@ -65,14 +68,31 @@ def load(options: LoadOptions) -> PictureSet:
         regions=(Region("lesion", "Skin lesion"),),
         source=IsicSource(root),
         internal=tuple(names),
+        attributes=(("diagnosis", "Diagnosis"),) if "diagnosis" in table else (),
         licence=LICENCE,
         citation=CITATION,
-        fingerprint=fingerprint,
-        notes=(
-            "ISIC 2018 names no patient and no lesion; pictures of one lesion may stand on both sides of a split.",
-            f"{twins} pictures are near-identical to another one; each such group is kept on one side, as one patient.",
-        ),
+        # Who counts as one patient decides the folds, so that it is part of what a run is known by.
+        fingerprint=fingerprint_of("ISIC 2018", files, root, options, "isic-2", table.to_csv()),
+        notes=_notes(len(names) - len(set(groups))),
     )
+
+
+def _notes(twins: int) -> tuple[str, ...]:
+    return (
+        "ISIC 2018 names no patient and no lesion; other pictures of one lesion or patient may stand on both sides of a split.",
+        f"{twins} pictures are copies of another one, cut or coloured otherwise, or very like it; each such group is kept on "
+        "one side, as one patient.",
+    )
+
+
+def _diagnoses(root: Path, names: list[str]) -> dict[str, list[str]]:
+    """The column ``diagnosis`` where ``index.csv`` stands beside the pictures and has one; nothing otherwise."""
+    path = root / "index.csv"
+    index = pd.read_csv(path, dtype=str) if path.is_file() else pd.DataFrame()
+    if not {"isic_id", "diagnosis"} <= set(index.columns):
+        return {}
+    known = index.dropna(subset=["diagnosis"]).set_index("isic_id")["diagnosis"]
+    return {"diagnosis": [DIAGNOSES.get(str(known.get(name, "")), "Not recorded") for name in names]}
 
 
 def _pairs(root: Path) -> list[str]:
@@ -91,7 +111,7 @@ def _pairs(root: Path) -> list[str]:
 
 def verify(options: LoadOptions) -> tuple[Finding, ...]:
     """Remarks: files that cannot be read, outlines that are empty or on another grid."""
-    return verify_cases(load(options))
+    return verified(load, options)
 
 
 PLUGINS = (

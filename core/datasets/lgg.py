@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.contracts.cohort import SplitCheck
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
-from core.datasets._picture_files import fingerprint_of, require_root, verify_cases, whole_number
+from core.datasets._picture_files import fingerprint_of, require_root, verified, whole_number
 from core.errors import DataError, GeometryError
 from core.ingest.images import read_image, read_mask
 from core.storage.files import read_json, write_json
@@ -40,12 +40,15 @@ class LggSource:
 
         Raises:
             GeometryError: slices on unequal grids.
+            DataError: a slice without three channels.
         """
         files = slices_of(self.root / FOLDER / case_id)
         images = [np.moveaxis(read_image(path), 2, 0) for path in files]
         masks = [read_mask(path.with_name(f"{path.stem}_mask.tif")) > 127 for path in files]
+        if images[0].shape[0] != len(CHANNELS):
+            raise DataError(f"Case {case_id}: {files[0].name} is no colour picture.", do="Use the files as they were published.")
         if len({image.shape for image in images}) != 1 or {mask.shape for mask in masks} != {images[0].shape[1:]}:
-            raise GeometryError(f"Case {case_id}: slices or masks on unequal grids.", do="Use the files as they were published.")
+            raise GeometryError(f"Case {case_id}: slices or masks on unequal grids.", do="Fetch the files again.")
         return Picture(case_id, np.stack(images, axis=1), np.stack(masks)[np.newaxis])
 
 
@@ -55,16 +58,17 @@ def slices_of(folder: Path) -> list[Path]:
     Raises:
         DataError: no slice, or one without its mask.
     """
-    numbered = {}
-    for path in folder.glob("*.tif"):
-        found = re.fullmatch(r".+_(\d+)", path.stem)
-        if found:
-            numbered[int(found.group(1))] = path
-    lonely = [path.name for path in numbered.values() if not path.with_name(f"{path.stem}_mask.tif").is_file()]
+    numbered, masked = _numbered(folder, r".+_(\d+)"), _numbered(folder, r".+_(\d+)_mask")
+    lonely = sorted(set(numbered) ^ set(masked))
     if not numbered or lonely:
-        what = f"{lonely[0]} has no mask" if lonely else "it holds no slice"
+        what = f"slice {lonely[0]} has no {'mask' if lonely[0] in numbered else 'image'}" if lonely else "it holds no slice"
         raise DataError(f"TCGA-LGG, {folder.name}: {what}.", do="Complete the folder from the public release.")
     return [numbered[number] for number in sorted(numbered)]
+
+
+def _numbered(folder: Path, name: str) -> dict[int, Path]:
+    matches = ((re.fullmatch(name, path.stem), path) for path in folder.glob("*.tif"))
+    return {int(match.group(1)): path for match, path in matches if match}
 
 
 def load(options: LoadOptions) -> PictureSet:
@@ -152,7 +156,7 @@ def _left_out(table: pd.DataFrame) -> tuple[SplitCheck, ...]:
 
 def verify(options: LoadOptions) -> tuple[Finding, ...]:
     """Remarks: files that cannot be read, and patients without an outline."""
-    return verify_cases(load(options))
+    return verified(load, options)
 
 
 PLUGINS = (

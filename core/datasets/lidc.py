@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.contracts.cohort import SplitCheck
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
-from core.datasets._picture_files import fingerprint_of, require_root, verify_cases, whole_number
+from core.datasets._picture_files import fingerprint_of, require_root, verified, whole_number
 from core.errors import DataError
 from core.ingest.images import read_image, read_mask
 
@@ -47,15 +48,16 @@ class LidcSource:
         drawn = readers[:, cut[0], cut[1]]
         return Picture(case_id, image[:, cut[0], cut[1]], consensus[np.newaxis, cut[0], cut[1]], drawn[drawn.any(axis=(1, 2))])
 
-    def _cut(self, case_id: str, consensus: np.ndarray) -> tuple[slice, slice]:
+    def _cut(self, case_id: str, consensus: NDArray[np.bool_]) -> tuple[slice, slice]:
         """A window that holds the whole consensus where it fits, at a place drawn from the case's name."""
         if not self.window or self.window >= min(consensus.shape):
             return slice(None), slice(None)
         digest = hashlib.sha256(f"{self.seed}/{case_id}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-        return tuple(self._span(np.flatnonzero(consensus.any(axis=1 - axis)), consensus.shape[axis], rng) for axis in (0, 1))  # type: ignore[return-value]
+        down = self._span(np.flatnonzero(consensus.any(axis=1)), consensus.shape[0], rng)
+        return down, self._span(np.flatnonzero(consensus.any(axis=0)), consensus.shape[1], rng)
 
-    def _span(self, filled: np.ndarray, edge: int, rng: np.random.Generator) -> slice:
+    def _span(self, filled: NDArray[np.intp], edge: int, rng: np.random.Generator) -> slice:
         first, last = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (edge // 2, edge // 2)
         lowest, highest = max(0, last - self.window), min(first, edge - self.window)
         start = int(rng.integers(lowest, highest + 1)) if lowest <= highest else min(first, edge - self.window)
@@ -73,7 +75,7 @@ def load(options: LoadOptions) -> PictureSet:
     window, seed = whole_number(options, "window", 96), whole_number(options, "window_seed", 0)
     names = [str(name) for name in index.index]
     files = [root / folder / f"{name}.png" for name in names for folder in ("images", "masks_consensus", "masks_readers")]
-    table = pd.DataFrame({"patient_id": index["patient_id"], "vendor": index["vendor"]}, index=index.index)
+    table = index[["patient_id", "vendor"]].copy()
     return PictureSet(
         name="lidc",
         label="LIDC nodules",
@@ -88,12 +90,19 @@ def load(options: LoadOptions) -> PictureSet:
         readers=READERS,
         licence=LICENCE,
         citation=CITATION,
-        fingerprint=fingerprint_of("LIDC", files, root, options, "lidc-1", window, seed),
-        notes=_notes(window),
+        fingerprint=fingerprint_of("LIDC", files, root, options, "lidc-2", window, seed, table.to_csv()),
+        notes=_notes(window, _silent_readers(index)),
     )
 
 
-def _notes(window: int) -> tuple[str, ...]:
+def _silent_readers(index: pd.DataFrame) -> int:
+    """Crops on whose slice a reader who marked the nodule drew nothing; 0 where the index does not say."""
+    if "n_readers_slice" not in index:
+        return 0
+    return int((index["n_readers_slice"] < index["n_readers_nodule"]).sum())
+
+
+def _notes(window: int, silent: int) -> tuple[str, ...]:
     where = (
         f"Each picture is a window of {window} pixels cut at random around the nodule: at the crop's centre, a fixed disc "
         "would score a Dice of 0.60 without learning."
@@ -105,6 +114,7 @@ def _notes(window: int) -> tuple[str, ...]:
         "Intensities were stretched crop by crop by the source; they are not Hounsfield units.",
         "Crops hold a nodule each: this is outlining, not finding (LUNA16's task).",
         "The reference is what at least half of the readers who marked the nodule drew.",
+        f"In {silent} pictures a reader who marked the nodule drew nothing on this slice; such a reader is not compared there.",
     )
 
 
@@ -137,7 +147,7 @@ def _left_out(table: pd.DataFrame) -> tuple[SplitCheck, ...]:
 
 def verify(options: LoadOptions) -> tuple[Finding, ...]:
     """Remarks: files that cannot be read, and empty outlines."""
-    return verify_cases(load(options))
+    return verified(load, options)
 
 
 PLUGINS = (
