@@ -24,6 +24,6 @@ WORDMARK = (
 
 st.set_page_config(page_title="OpSight", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
 st.logo(WORDMARK, size="large", icon_image=ICON)
-page = navigation(PAGES)
-guarded(sidebar)()
-page.run()
+here = navigation(PAGES)
+guarded(sidebar)(here.spec.kinds)
+here.page.run()

@@ -20,7 +20,7 @@ INK = {"light": "#4F5A64", "dark": "#B4BEC6"}
 
 
 # Models that are compared most often stand far apart; a model that is not listed gets its place from its name.
-KNOWN_PLACES: dict[str, int] = {
+OUTCOME_PLACES: dict[str, int] = {
     "logistic_regression": 0,
     "explainable_boosting": 1,
     "random_forest": 2,
@@ -41,7 +41,29 @@ KNOWN_PLACES: dict[str, int] = {
     "hazard_network": 17,
     "boosted_hazard": 20,
 }
-"""Colour is the place modulo 6, the symbol changes with each round, the dash with both."""
+SEGMENTER_PLACES: dict[str, int] = {
+    "unet": 0,
+    "dynunet": 1,
+    "random_forest": 2,
+    "attention_unet": 3,
+    "segformer": 4,
+    "deeplabv3plus": 5,
+    "segnet": 6,
+    "mask_rcnn": 7,
+    "watershed": 8,
+    "fcn": 9,
+    "cnn": 10,
+    "swin_unetr": 11,
+    "otsu": 12,
+    "region_growing": 13,
+    "kmeans": 14,
+    "gaussian_mixture": 15,
+    "canny": 16,
+    "svm": 17,
+}
+KNOWN_PLACES: dict[str, int] = {**OUTCOME_PLACES, **SEGMENTER_PLACES}
+"""Colour is the place modulo 6, the symbol changes with each round, the dash with both. Models of outcomes and segmenters never
+stand on one page, so each has places of its own."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,9 @@ FAMILIES: dict[str, str] = {
     "image": "Learned from the image",
     "fusion": "Image and record together",
     "recovery": "Models of time",
+    "classical": "Classical methods",
+    "network": "Networks",
+    "anchor": "Modern networks",
 }
 INPUTS: dict[str, str] = {
     "record": "record",

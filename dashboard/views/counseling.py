@@ -95,7 +95,7 @@ def _choose(bundles: Sequence[BundleFacts]) -> list[BundleFacts]:
 
 def _first_dataset(labels: dict[str, str]) -> str:
     """The data set of the study that the reader is looking at, where it has a bundle."""
-    place = chosen_study()
+    place = chosen_study("outcomes")
     if place is not None:
         try:
             name = str(store.facts(place)["dataset"]["name"])
@@ -195,4 +195,4 @@ def _result(record: form.Record, opened: list[Opened]) -> None:
     draw_statements(kept[1])
 
 
-PLUGINS = (PageSpec("counseling", "Counseling", "Patients", 20, "counseling", render),)
+PLUGINS = (PageSpec("counseling", "Counseling", "Patients", 20, "counseling", render, ("outcomes",)),)

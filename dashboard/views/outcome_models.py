@@ -15,9 +15,11 @@ from dashboard.widgets.sidebar import badges_of, chosen_study, title_of
 def render() -> None:
     """The page."""
     st.title("Outcome models", anchor=False)
-    place = chosen_study()
+    place = chosen_study("outcomes")
     if place is None:
-        folds.nothing_yet("There is no study to show yet.", "This command makes the first one (a few minutes):", "make demo")
+        folds.nothing_yet(
+            "There is no study of outcomes to show yet.", "This command makes the first one (a few minutes):", "make demo"
+        )
         return
     view = _opening(place)
     if view is None:
@@ -68,4 +70,4 @@ def _answer(view: View) -> None:
         )
 
 
-PLUGINS = (PageSpec("outcome_models", "Outcome models", "Studies", 10, "outcome-models", render),)
+PLUGINS = (PageSpec("outcome_models", "Outcome models", "Studies", 10, "outcome-models", render, ("outcomes",)),)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import OpSightError
-from core.storage.summaries import StudyPlace
+from core.storage.summaries import StudyPlace, kind_of
 from dashboard.charts.wording import events, percent, plural
 from dashboard.panels.about import tables
 from dashboard.widgets import badges, folds, state, store, trouble
@@ -16,8 +16,9 @@ from dashboard.widgets.pages import PageSpec, link
 from dashboard.widgets.sidebar import title_of
 
 LEAD = (
-    "OpSight answers two questions before an operation, from the preoperative scan and the record: "
-    "**which model can we trust, on whom, and how far?** and **what may this patient expect?**"
+    "OpSight answers questions before an operation, from the preoperative scan and the record: **which model can we trust, on "
+    "whom, and how far?**, **which method outlines organs and lesions best, and where does it fail?** and **what may this "
+    "patient expect?**"
 )
 RULES = (
     "Every number carries its interval and the number of patients behind it. Where the patients are too few, words stand in "
@@ -73,8 +74,10 @@ def _study(place: StudyPlace, info: Mapping[str, Any]) -> None:
         st.caption(_facts(info))
         if info.get("question"):
             st.markdown(f"*{info['question']}*")
-        for outcome in info["outcomes"]:
+        for outcome in info.get("outcomes", ()):
             _outcome(place, info, outcome)
+        for region in info.get("regions", ()):
+            _region(place, info, region)
         _provenance(info)
 
 
@@ -84,10 +87,23 @@ def _facts(info: Mapping[str, Any]) -> str:
         (
             str(dataset["label"]),
             plural(int(dataset["n_patients"]), "patient"),
-            plural(len(info["outcomes"]), "outcome"),
-            plural(len({model.get("base_model", model["name"]) for model in info["models"]}), "model"),
+            *_sizes(info),
         )
     )
+
+
+def _sizes(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """How much a study compares."""
+    if kind_of(info) == "segmentation":
+        drawn = "volume" if info["dataset"].get("dims") == 3 else "picture"
+        judged = [model for model in info["models"] if model["name"] != "human_readers"]
+        return (
+            plural(int(info["dataset"]["n_cases"]), drawn),
+            plural(len(info["regions"]), "region"),
+            plural(len(judged), "method"),
+        )
+    models = {model.get("base_model", model["name"]) for model in info["models"]}
+    return plural(len(info["outcomes"]), "outcome"), plural(len(models), "model")
 
 
 def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
@@ -101,6 +117,17 @@ def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, A
     with door:
         query = {state.STUDY: place.name, state.OUTCOME: str(outcome["name"])}
         link("outcome_models", ":primary[Open]", query, help=f"All models of: {outcome['label']}")
+
+
+def _region(place: StudyPlace, info: Mapping[str, Any], region: Mapping[str, Any]) -> None:
+    name, finding, count, door = st.columns([2.3, 5.4, 2, 0.9], gap="small", vertical_alignment="top")
+    name.markdown(f"**{region['label']}**")
+    finding.markdown(str(info.get("headlines", {}).get(region["name"]) or "No finding was written for this region."))
+    judged = sum(int(split["n_test"]) for split in info["splits"] if split["name"] == "internal")
+    count.caption(f"{plural(judged, 'case')} judged")
+    with door:
+        query = {state.STUDY: place.name, state.REGION: str(region["name"])}
+        link("segmentation_benchmark", ":primary[Open]", query, help=f"All methods on: {region['label']}")
 
 
 def _count(outcome: Mapping[str, Any], min_cell: int) -> str:

@@ -25,6 +25,7 @@ class PageSpec:
         order: place within the section, smallest first.
         url_path: last part of the address ("outcome-models").
         render: draws the page.
+        kinds: kinds of study that the page shows (``StudySummary.kind``); the sidebar offers these. Empty: of any kind.
     """
 
     name: str
@@ -33,9 +34,18 @@ class PageSpec:
     order: int
     url_path: str
     render: Callable[[], None]
+    kinds: tuple[str, ...] = ()
 
 
-def navigation(specs: Iterable[PageSpec]) -> Any:
+@dataclass(frozen=True)
+class Here:
+    """The page that the reader is on, ready to run, and its promise."""
+
+    page: Any
+    spec: PageSpec
+
+
+def navigation(specs: Iterable[PageSpec]) -> Here:
     """The page that the reader is on, chosen from all pages in their sections; the first page is the landing page."""
     ordered = sorted(specs, key=lambda spec: (_place(spec.section), spec.order))
     pages = {
@@ -46,7 +56,8 @@ def navigation(specs: Iterable[PageSpec]) -> Any:
     menu: dict[str, list[Any]] = {}
     for spec in ordered:
         menu.setdefault(spec.section, []).append(pages[spec.name])
-    return st.navigation(menu)
+    page = st.navigation(menu)
+    return Here(page, next((spec for spec in ordered if spec.title == page.title), ordered[0]))
 
 
 def link(name: str, label: str, query: Mapping[str, str] | None = None, help: str | None = None) -> None:
