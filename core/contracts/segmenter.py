@@ -26,6 +26,9 @@ class SegmentContext:
         training: the recipe's ``training`` part as plain data (``core.contracts.segmentation_recipe.TrainingPart``).
         checkpoint: a file in which training keeps its state, so that a killed fit goes on; None: not kept.
         progress: called with a phrase and a share done (0 to 1); may be ignored.
+        on_check: called with the share done and the mean Dice on the patients set aside, whenever they are looked at; what it
+            raises ends the fit.
+        search: the recipe's ``search`` part as plain data; empty: settings are used as given.
     """
 
     seed: int
@@ -33,6 +36,8 @@ class SegmentContext:
     training: Mapping[str, object] = field(default_factory=dict)
     checkpoint: Path | None = None
     progress: Callable[[str, float], None] | None = None
+    on_check: Callable[[float, float], None] | None = None
+    search: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

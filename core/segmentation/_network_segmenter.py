@@ -14,6 +14,7 @@ from torch import nn
 
 from core.contracts.forecast import Artifact
 from core.contracts.pictures import Pictures
+from core.contracts.segmentation_recipe import SearchPart
 from core.contracts.segmenter import FitReport, SegmentContext
 from core.errors import RunError
 from core.segmentation._networks import Build, NetworkFacts
@@ -41,12 +42,25 @@ class NetworkSegmenter:
         """What ``core.training.segmentation.train_segmenter`` reports."""
         self.facts = _facts(train, context)
         self.device, self.precision = context.device, str(context.training.get("precision", "auto"))
+        context = self._searched(train, context, self.facts)
         with reproducible(context.seed, context.device):
             self.network = self.build(self.facts, self.options)
             if context.training.get("encoder_weights"):
                 load_encoder(_encoder(self.network), Path(str(context.training["encoder_weights"])))
             report = train_segmenter(self.network, train, context)
         return replace(report, parameters=sum(weight.numel() for weight in self.network.parameters()))
+
+    def _searched(self, train: Pictures, context: SegmentContext, facts: NetworkFacts) -> SegmentContext:
+        """The context with the settings that a search inside the training part found, where one is asked for."""
+        part = SearchPart.model_validate(dict(context.search))
+        if not part.trials or context.checkpoint is None:
+            return context
+        from core.training.search import search_training
+
+        storage = context.checkpoint.with_name("search.sqlite")
+        name = f"{self.name}-{context.checkpoint.name}"
+        found = search_training(lambda: self.build(facts, self.options), train, context, part, storage, name)
+        return replace(context, training={**context.training, **found})
 
     def segment(self, pictures: Pictures) -> NDArray[np.float32]:
         """(items, regions, *grid) scores between 0 and 1.

@@ -91,7 +91,13 @@ def _learn_and_judge(job: SegmentationJob, given: SegmentationInput) -> Segmenta
     seen = AdaptedPictures(prepared, adaptation)
     train = replace(train, prepared=seen)
     segmenter = spec.make(job.options)
-    context = SegmentContext(seed=job.seed, device=given.device, training=job.training, checkpoint=given.checkpoints / job.key)
+    context = SegmentContext(
+        seed=job.seed,
+        device=given.device,
+        training=job.training,
+        checkpoint=given.checkpoints / job.key,
+        search=job.search,
+    )
     report = segmenter.fit(train, context)
     if job.adapt == "test_time_norm":
         _adapt(segmenter, seen, job)

@@ -225,6 +225,8 @@ class _Fit:
         if not len(self.checked):
             return
         self.scores.append(self._mean_dice())
+        if self.context.on_check:
+            self.context.on_check(min(self.done, 1.0), self.scores[-1])
         if self.scores[-1] > self.best_score:
             self.best_score, self.best_epoch = self.scores[-1], self.epochs + 1
             self.best = copy.deepcopy(self.network.state_dict())
