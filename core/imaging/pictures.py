@@ -28,7 +28,7 @@ from core.storage.files import read_json, write_json
 Progress = Callable[[str, float], None]
 Box = tuple[tuple[int, int], ...]
 
-PICTURES_VERSION = 1
+PICTURES_VERSION = 2
 MARGIN = 2
 """Pixels that stay around what is cut out."""
 
@@ -52,9 +52,10 @@ def prepare_picture(picture: Picture, preparation: PreparationPart) -> PreparedC
     """The items of a case: cut, denoised, resized, normalised; volumes are normalised as a whole.
 
     Raises:
-        GeometryError: a spacing is asked for that the case does not state.
+        GeometryError: a spacing is asked for that the case does not state, or items that its axes do not give.
     """
     grid = picture.image.shape[1:]
+    _refuse_unfit(picture, preparation)
     box = _foreground(picture.image) if preparation.crop == "foreground" else tuple((0, edge) for edge in grid)
     inside = (slice(None), *(slice(first, last) for first, last in box))
     image = denoise(picture.image[inside].astype(np.float32), preparation.denoise)
@@ -68,6 +69,21 @@ def prepare_picture(picture: Picture, preparation: PreparationPart) -> PreparedC
         masks = None if mask is None else _items(mask, preparation, lambda plane: resized(plane, shape, area=True))
     ready = _normalised(images, preparation).astype(np.float16)
     return PreparedCase(ready, None if masks is None else (masks >= 0.5).astype(np.uint8), grid, box)
+
+
+def _refuse_unfit(picture: Picture, preparation: PreparationPart) -> None:
+    axes = picture.image.ndim - 1
+    if (preparation.items == "whole") != (axes == 2):
+        raise GeometryError(
+            f"Case {picture.case_id} has {axes} axes; preparation.items is {preparation.items!r}.",
+            do="Use items: whole for pictures; slices or patches for volumes.",
+        )
+    needed = 3 if preparation.items == "patches" else 2
+    if len(preparation.shape) != needed or min(preparation.shape) < 1:
+        raise GeometryError(
+            f"preparation.shape is {preparation.shape}; items: {preparation.items} have {needed} axes.",
+            do=f"Give {needed} edges of at least 1.",
+        )
 
 
 def restore_scores(
@@ -131,6 +147,9 @@ def _resampled(picture: Picture, image: NDArray[np.float32], preparation: Prepar
             do="Write preparation.spacing_mm: 0.",
         )
     factors = [given / preparation.spacing_mm for given in picture.spacing_mm]
+    # As much blur as a coarser grid can still show; else fine structure would come out as another one.
+    blur = [0.0, *(max(0.0, (1 / factor - 1) / 2) for factor in factors)]
+    image = ndimage.gaussian_filter(image, blur) if any(blur) else image
     return np.stack([ndimage.zoom(channel, factors, order=1, grid_mode=True, mode="nearest") for channel in image])
 
 
