@@ -90,7 +90,7 @@ def level_patients(board: Board, levels: pd.DataFrame) -> Iterator[dict[str, Any
     for (factor, level), part in here.groupby(["factor", "level"], sort=False):
         chosen = part["at"].to_numpy()
         counts = patient_counts(board.values[DICE][chosen], board.patients[chosen])
-        yield {**board.place, "factor": str(factor), "level": str(level), "n_patients": int(counts[counts > 0].min(initial=0))}
+        yield {**board.place, "factor": str(factor), "level": str(level), "n_patients": int(min(counts[counts > 0], default=0))}
 
 
 def robustness(rows: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:

@@ -223,7 +223,7 @@ def _basis(evidence: Evidence) -> Iterator[str]:
         run, seeds = int(recipe["run_folds"]), int(recipe["seeds"])
         folds = "one split by patient" if run == 1 else f"{run} folds"
         times = "one training of each network" if seeds == 1 else f"{seeds} trainings of each network"
-        budget = f"at most {recipe['training']['budget_minutes']:g} minutes each"
+        budget = f"at most {recipe['training']['budget_minutes']:g} minutes"
         yield f"This rests on {int(board['n'].max())} test cases in {folds}, and {times} of {budget}."
 
 
