@@ -25,6 +25,7 @@ from core.storage.summaries import StudySummary
 DATASET = "made_up"
 REGIONS = (Region("tumour", "Whole tumour"), Region("core", "Tumour core"))
 CASES = 30
+FOLDS = 3
 FAULTS = ("noise", "ghosting")
 
 
@@ -140,7 +141,8 @@ def recipe(name: str = "segmentation_made_up", *, ablated: bool = True) -> Segme
             "question": "Which method to trust on made-up scans?",
             "dataset": {"name": DATASET},
             "models": rows,
-            "run_folds": 1,
+            "folds": FOLDS,
+            "run_folds": FOLDS,
             "seeds": 2,
             "evaluation": {"bootstrap": 50, "corruptions": list(FAULTS)},
             "ablations": [part, other] if ablated else [],
@@ -153,7 +155,7 @@ def segmentation_study(name: str = "segmentation_made_up", *, ablated: bool = Tr
     """A whole summary: four families, two regions, a human line, a left-out site, planted faults, two ablations."""
     pictures = made_up_pictures()
     facts = pd.DataFrame([row for case in pictures.table.index for row in _facts(pictures, str(case))])
-    folds = [("internal", 0, side, case) for side, cases in _sides(pictures) for case in cases]
+    folds = list(_sides(pictures))
     return summarise_segmentation(
         pictures=pictures,
         recipe=recipe(name, ablated=ablated),
@@ -172,10 +174,18 @@ def _facts(pictures: PictureSet, case: str) -> list[dict[str, Any]]:
     return picture_facts(pictures.source.read(case), [region.name for region in pictures.regions], pictures.unit)
 
 
-def _sides(pictures: PictureSet) -> tuple[tuple[str, list[str]], ...]:
-    names = list(pictures.internal)
-    test = names[::3]
-    return ("train", [name for name in names if name not in test]), ("test", test)
+def _sides(pictures: PictureSet) -> Iterator[tuple[str, int, str, str]]:
+    for fold in range(FOLDS):
+        for case in pictures.internal:
+            yield "internal", fold, "test" if _fold_of(case) == fold else "train", case
+    for check in pictures.checks:
+        yield from ((check.name, 0, "train", case) for case in check.train)
+        yield from ((check.name, 0, "test", case) for case in check.test)
+
+
+def _fold_of(case: str) -> int:
+    """By patient, of whom there are 24, so that no patient is on both sides."""
+    return int(case.removeprefix("case")) % 24 % FOLDS
 
 
 def _model(method: Method) -> dict[str, Any]:
@@ -204,7 +214,7 @@ def _rows(pictures: PictureSet, facts: pd.DataFrame) -> Iterator[list[Any]]:
             for split in ("internal", "external:site=north") if case in checked else ("internal",):
                 for repeat, condition in _conditions(method, split):
                     counts = _counts(method, case, region, size, split, condition, repeat)
-                    yield [case, patients[case], region, method.name, method.base or method.name, split, repeat, 0, condition, *counts]  # noqa: E501  # fmt: skip
+                    yield [case, patients[case], region, method.name, method.base or method.name, split, repeat, _fold_of(case), condition, *counts]  # noqa: E501  # fmt: skip
 
 
 def _conditions(method: Method, split: str) -> Iterator[tuple[int, str]]:

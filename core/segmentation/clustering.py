@@ -24,8 +24,10 @@ Cluster = Callable[[Rows, int, int], "Mixture"]
 
 OWN_CLUSTERS = (2, 3, 4)
 """Of a single picture."""
-POOLED_CLUSTERS = (3, 6, 10)
+POOLED_CLUSTERS = (3, 6, 12)
 """Of all training pictures together."""
+NEAR_SHARE = 0.5
+"""Of the pooled pixels of an item that holds the region, drawn from a box around it, so that a small one is not lost."""
 FIT_PIXELS = 1500
 POOLED_PIXELS = 20_000
 SMOOTHING = 1.0
@@ -134,13 +136,24 @@ def varied(pixels: Rows, clusters: int) -> bool:
 def pooled(sample: TrainingSample, region: int, seed: int) -> tuple[Rows, NDArray[np.float64]]:
     """Pixels of all items, and whether each lies in the region."""
     rng = np.random.default_rng([seed, 43])
-    each = max(1, POOLED_PIXELS // len(sample))
+    each = max(2, POOLED_PIXELS // len(sample))
     pixels, inside = [], []
     for image, mask in zip(sample.images, sample.masks):
-        at = rng.choice(mask[region].size, each)
+        at = _drawn(mask[region], each, rng)
         pixels.append(smoothed(image)[at])
         inside.append(mask[region].ravel()[at])
     return np.concatenate(pixels), np.concatenate(inside).astype(float)
+
+
+def _drawn(mask: Mask, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Places of pixels, some of them from the box around the region."""
+    at = rng.choice(mask.size, count)
+    if mask.any():
+        box = np.zeros_like(mask)
+        box[ndimage.find_objects(mask.astype(np.int8))[0]] = True
+        near = round(NEAR_SHARE * count)
+        at[:near] = rng.choice(np.flatnonzero(box), near)
+    return at
 
 
 METHODS: Mapping[str, Cluster] = {"kmeans": kmeans, "gaussian_mixture": gaussian_mixture}

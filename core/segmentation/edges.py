@@ -13,7 +13,7 @@ from core.contracts.forecast import Artifact
 from core.contracts.segmenter import Choice, SegmenterSpec
 from core.segmentation._cleaning import filled
 from core.segmentation._options import with_defaults
-from core.segmentation._projections import is_flat, otsu, project, projections
+from core.segmentation._projections import is_flat, otsu, pooled_pixels, project, projections
 from core.segmentation._rule_segmenter import RuleSegmenter, Setting
 from core.segmentation._training_sample import Array, Mask, TrainingSample
 
@@ -24,15 +24,20 @@ CLOSING = (1, 3, 6)
 
 
 def settings(sample: TrainingSample, region: int, seed: int) -> Sequence[Setting]:
-    """Projections, smoothing, strength of an edge, gap that is closed, and whether the picture's border closes bright parts."""
-    return [
-        {"weights": list(weights), "sigma": sigma, "strong": strong, "closing": closing, "border": border}
-        for weights in projections(sample, region)[:3]
-        for sigma in SMOOTHING
-        for strong in STRONG
-        for closing in CLOSING
-        for border in (False, True)
-    ]
+    """Projections, smoothing, strength of an edge, gap that is closed, whether the picture's border closes bright parts, and how
+    bright a surrounded part must be: as the picture's mean, or as Otsu's threshold of all training pictures."""
+    found: list[Setting] = []
+    for weights in projections(sample, region)[:2]:
+        fixed = otsu(pooled_pixels(sample, weights, 1.0, seed), 3, 1)
+        found += [
+            {"weights": list(weights), "sigma": sigma, "strong": strong, "closing": closing, "border": border, "least": least}
+            for sigma in SMOOTHING
+            for strong in STRONG
+            for closing in CLOSING
+            for border in (False, True)
+            for least in ((None, fixed) if np.isfinite(fixed) else (None,))
+        ]
+    return found
 
 
 def outline(image: Array, setting: Setting) -> Mask:
@@ -53,7 +58,7 @@ def _plane(grey: Array, setting: Setting) -> Mask:
     if setting["border"]:
         edges = edges | (_frame(grey.shape) & (grey >= otsu(grey)))
     surrounded = filled(_closed(edges, setting["closing"]))
-    return _bright_parts(_without_lines(surrounded), grey)
+    return _bright_parts(_without_lines(surrounded), grey, grey.mean() if setting["least"] is None else setting["least"])
 
 
 def _closed(edges: Mask, gap: int) -> Mask:
@@ -68,11 +73,11 @@ def _without_lines(mask: Mask) -> Mask:
     return np.asarray(ndimage.binary_opening(np.pad(mask, 2, mode="edge"), _disc(2)))[2:-2, 2:-2]
 
 
-def _bright_parts(mask: Mask, grey: Array) -> Mask:
-    """Parts whose mean is above the picture's."""
+def _bright_parts(mask: Mask, grey: Array, least: float) -> Mask:
+    """Parts whose mean is above that level."""
     labels, count = ndimage.label(mask)
     means = np.bincount(labels.ravel(), grey.ravel(), count + 1) / np.maximum(np.bincount(labels.ravel(), minlength=count + 1), 1)
-    bright = means > grey.mean()
+    bright = means > least
     bright[0] = False
     return np.asarray(bright[labels])
 

@@ -18,16 +18,22 @@ SPLIT_MARKS: tuple[tuple[str, str], ...] = (
 )
 
 
-def dumbbell(rows: pd.DataFrame, metric: str) -> go.Figure:
-    """Splits beside each other. ``rows`` is what ``charts.rows.beside`` gives."""
+def dumbbell(rows: pd.DataFrame, metric: str, label: str = "") -> go.Figure:
+    """Splits beside each other. ``rows`` is what ``charts.rows.beside`` or ``charts.mask_rows.across_splits`` gives.
+
+    Args:
+        label: what people read for the metric, where ``wording`` does not know it.
+    """
+    label = label or metric_label(metric)
     models = list(dict.fromkeys(rows["label"]))
     place = {label: at for at, label in enumerate(models)}
     splits = list(dict.fromkeys(rows["split"]))
     figure = go.Figure()
     for at, split in enumerate(splits):
         offset = (at - (len(splits) - 1) / 2) * 0.22
-        _add_split(figure, rows[rows["split"] == split], at, place, offset, metric)
-    figure.add_vline(x=0.5, line={"color": GREY, "width": 1.2, "dash": "dot"})
+        _add_split(figure, rows[rows["split"] == split], at, place, offset, label)
+    if metric in ("auroc", "c_index"):
+        figure.add_vline(x=0.5, line={"color": GREY, "width": 1.2, "dash": "dot"})
     figure.update_yaxes(
         tickvals=list(range(len(models))),
         ticktext=models,
@@ -36,7 +42,7 @@ def dumbbell(rows: pd.DataFrame, metric: str) -> go.Figure:
         zeroline=False,
         automargin=True,
     )
-    figure.update_xaxes(title_text=f"{metric_label(metric)}, 95% interval", zeroline=False, nticks=8)
+    figure.update_xaxes(title_text=f"{label}, 95% interval", zeroline=False, nticks=8)
     dress(figure, 110 + ROW_PX * len(models), top=44)
     return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
 
@@ -70,12 +76,12 @@ def _add_split(figure: go.Figure, rows: pd.DataFrame, at: int, place: dict[str, 
 
 def _hover(row: pd.Series, split_label: str, metric: str) -> str:
     score = with_interval(row["value"], row["low"], row["high"])
-    return f"<b>{row['label']}</b><br>{split_label}: {metric_label(metric)} {score}<br>{int(row['n'])} patients"
+    return f"<b>{row['label']}</b><br>{split_label}: {metric} {score}<br>n = {int(row['n'])}"
 
 
-def dumbbell_alt(rows: pd.DataFrame, metric: str) -> str:
+def dumbbell_alt(rows: pd.DataFrame, metric: str, label: str = "") -> str:
     """What the comparison of splits shows, in a sentence."""
     parts = []
-    for label, group in rows[rows["family"] != "reference"].groupby("split_label", sort=False):
-        parts.append(f"{label} {group['value'].min():.2f} to {group['value'].max():.2f}")
-    return f"{metric_label(metric)} over all models, lowest to highest: {'; '.join(parts)}."
+    for split, group in rows[rows["family"] != "reference"].groupby("split_label", sort=False):
+        parts.append(f"{split} {group['value'].min():.2f} to {group['value'].max():.2f}")
+    return f"{label or metric_label(metric)} over all models, lowest to highest: {'; '.join(parts)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,23 @@ def figure(drawing: Any, *, name: str, alt: str) -> None:
     config = {**MODEBAR, "toImageButtonOptions": {"format": "svg", "filename": name, "scale": 1}}
     drawing = with_ink(drawing, st.context.theme.type or "light")
     st.plotly_chart(drawing, width="stretch", theme="streamlit", config=config, key=f"figure_{name}", alt=alt)
+    st.caption(alt)
+
+
+def clickable(drawing: Any, *, name: str, alt: str, on_click: Callable[[str, str], None]) -> None:
+    """A figure whose dots can be clicked: ``on_click`` is given the two names that a dot carries (``customdata``)."""
+    config = {**MODEBAR, "toImageButtonOptions": {"format": "svg", "filename": name, "scale": 1}}
+    drawing = with_ink(drawing, st.context.theme.type or "light").update_layout(clickmode="event+select")
+    key = f"figure_{name}"
+
+    def clicked() -> None:
+        points = (st.session_state.get(key) or {}).get("selection", {}).get("points", ())
+        names = list(points[0].get("customdata") or ()) if points else []
+        if len(names) >= 2:
+            on_click(str(names[0]), str(names[1]))
+
+    chosen = {"on_select": clicked, "selection_mode": "points"}
+    st.plotly_chart(drawing, width="stretch", theme="streamlit", config=config, key=key, alt=alt, **chosen)
     st.caption(alt)
 
 

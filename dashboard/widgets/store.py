@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ from core.storage.locations import places
 from core.storage.summaries import StudyPlace, StudySummary, list_studies, read_summary
 
 if TYPE_CHECKING:
+    from core.serving.case_pictures import CasePicture, Unavailable
     from core.serving.predictor import BundleFacts, BundlePredictor
 
 
@@ -82,3 +84,25 @@ def _predictor(path: str, digest: str, _bundle: BundleFacts) -> BundlePredictor:
     from core.serving.predictor import open_bundle
 
     return open_bundle(_bundle)
+
+
+def case_picture(place: StudyPlace, case: str, model: str, region: str, split: str) -> CasePicture | Unavailable:
+    """A case as pictures, from the data on this machine, or why it cannot be drawn.
+
+    Raises:
+        CorruptError: the study's own file cannot be read.
+    """
+    from core.serving.case_pictures import Unavailable
+
+    stamp = (_stamp(place), os.environ.get("OPSIGHT_DATA", ""))
+    found = cast("CasePicture | Unavailable", _case_picture(place, case, model, region, split, stamp))
+    if isinstance(found, Unavailable):
+        _case_picture.clear()  # the reader may put the data in place at any moment
+    return found
+
+
+@st.cache_resource(max_entries=12, ttl=600, show_spinner=False)
+def _case_picture(place: StudyPlace, case: str, model: str, region: str, split: str, stamp: object) -> object:
+    from core.serving.case_pictures import case_picture as find
+
+    return find(place, case, model, region, split)
