@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.contracts.cohort import SplitCheck
 from core.contracts.dataset import DatasetSpec, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
 from core.contracts.segmentation_recipe import SegmentationRecipe
+from core.datasets import DATASETS
 from core.evaluation.segmentation.summary import summarise_segmentation
 from core.imaging.picture_facts import picture_facts
 from core.storage.masks import MASKS, pack_masks
@@ -127,6 +129,13 @@ def made_up_dataset(dims: int = 2, *, readers: bool = False) -> DatasetSpec:
 
     words = {"label": "Made-up scans", "description": "Ellipses.", "licence": "CC0", "citation": "Nobody"}
     return DatasetSpec(name=DATASET, folder="", load=None, verify=lambda _: (), pictures=pictures, **words)
+
+
+def install(spec: DatasetSpec) -> None:
+    """Puts the plug-in among the data sets of this process."""
+    DATASETS.names()
+    assert DATASETS._specs is not None
+    DATASETS._specs[spec.name] = spec
 
 
 def recipe(name: str = "segmentation_made_up", *, ablated: bool = True) -> SegmentationRecipe:
@@ -251,21 +260,16 @@ def _dice(method: Method, case: str, region: str, size: int, split: str, conditi
     return float(np.clip(value, 0.0, 0.98))
 
 
-def made_up_run(store: RunStore, model: str, pictures: PictureSet) -> RunStore:
-    """The store with one part that holds a shifted mask of every case, as a study that was run here keeps them."""
+def made_up_run(folder: Path, model: str, pictures: PictureSet) -> None:
+    """A run in which the method's outline of every case is kept: the reference, three pixels to the right."""
+    store = RunStore.create(folder, {"run_id": folder.name}, MASK_COLUMNS)
     masks = {case: np.roll(_drawn(pictures, case), 3, axis=-1) for case in map(str, pictures.internal)}
     job = {"model": model, "split": "internal", "repeat": 0}
     rows = pd.DataFrame(columns=list(MASK_COLUMNS))
     store.add("f" * 20, rows, job=job, seconds=1.0, peak_mb=1.0, extras={MASKS: pack_masks(masks)})
-    return store
 
 
 def _drawn(pictures: PictureSet, case: str) -> NDArray[np.bool_]:
     mask = pictures.source.read(case).mask
     assert mask is not None
     return mask
-
-
-def region_facts() -> list[dict[str, str]]:
-    """The regions as a summary holds them."""
-    return [asdict(region) for region in REGIONS]

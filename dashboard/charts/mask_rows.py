@@ -164,6 +164,12 @@ def worst_cases(rows: pd.DataFrame, model: str, metric: MaskMetric) -> pd.DataFr
     return mine.sort_values(["_good", "case"], kind="stable").drop(columns="_good").reset_index(drop=True)
 
 
+def best_on(rows: pd.DataFrame, case: str, models: Sequence[str], metric: MaskMetric) -> pd.Series | None:
+    """The row of the method that does best on a case: whether it is hard for all, or for one."""
+    others = rows[(rows["case"] == case) & rows["model"].isin(models) & rows[metric.name].notna()]
+    return None if others.empty else others.loc[metric.ranked(others[metric.name]).idxmax()]
+
+
 def rank_rows(summary: StudySummary, region: str, split: str, metric: str) -> pd.DataFrame:
     """Rank of each method with interval, best first, with its facts."""
     rows = summary.table("ranks", region=region, split=split, metric=metric)

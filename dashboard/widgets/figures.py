@@ -60,6 +60,14 @@ def table(shown: pd.DataFrame, *, name: str, alt: str, raw: pd.DataFrame | None 
     download(shown if raw is None else raw, name)
 
 
+def pickable(shown: pd.DataFrame, *, name: str, alt: str, on_pick: Callable[[], None]) -> None:
+    """A table of which one row can be picked; the session holds the pick under ``table_`` and its name."""
+    height = "content" if len(shown) <= MOST_ROWS else TALL_PX
+    picking = {"on_select": on_pick, "selection_mode": "single-row"}
+    st.dataframe(shown, hide_index=True, width="stretch", height=height, key=f"table_{name}", alt=alt, **picking)
+    download(shown, name)
+
+
 def download(rows: pd.DataFrame, name: str) -> None:
     """A button that saves rows as CSV."""
     st.download_button(

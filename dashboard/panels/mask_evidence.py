@@ -1,0 +1,103 @@
+"""How firm the order of methods is: ranks under resampled patients, and a map of all pairs."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import mask_rows, ranks, significance
+from dashboard.charts.mask_rows import LEVEL
+from dashboard.charts.wording import finite, number
+from dashboard.panels.mask_choice import MaskView
+from dashboard.widgets import figures
+
+
+def rank_section(view: MaskView) -> None:
+    """Bubbles of ranks, and how stable the whole order is."""
+    st.subheader("How firm is the order?", anchor=False)
+    metric = view.compared
+    table = mask_rows.rank_rows(view.summary, view.region_name, view.split, metric.name)
+    if table.empty:
+        st.markdown("No ranks were computed on this split.")
+        return
+    _by_which(view)
+    shares = view.summary.table("rank_shares", region=view.region_name, split=view.split, metric=metric.name)
+    chart, shown = st.tabs(["Figure", "Table"])
+    with chart:
+        figures.figure(ranks.bubbles(table, shares), name=view.file("ranks"), alt=ranks.bubbles_alt(table, shares))
+        st.caption(f"A bubble's area: share of resampled studies with that rank; the stroke: the rank found. {_tau(view)}")
+    with shown:
+        plain = pd.DataFrame(
+            {
+                "Method": table["label"],
+                "Rank": table["rank"],
+                "95% interval": [f"{row.low:g} to {row.high:g}" for row in table.itertuples()],
+            }  # fmt: skip
+        )
+        figures.table(plain, name=view.file("ranks"), alt="Rank of each method with interval", raw=table)
+
+
+def _by_which(view: MaskView) -> None:
+    if not view.metric.compared:
+        st.caption(f"Methods are not ranked by {view.metric.label}; this part is by {view.compared.label}.")
+
+
+def _tau(view: MaskView) -> str:
+    """Kendall's tau of the resampled rankings with the one found."""
+    wanted = (view.region_name, view.split, view.compared.name)
+    for item in view.summary.info.get("rank_stability", ()):
+        if (item["region"], item["split"], item["metric"]) == wanted and finite(item["kendall_tau"]):
+            return f"Kendall's tau of resampled orders with this one: {number(item['kendall_tau'])} (1 is the same order)."
+    return ""
+
+
+def significance_section(view: MaskView) -> None:
+    """The map of all pairs."""
+    st.subheader("Which differences are more than chance?", anchor=False)
+    metric = view.compared
+    pairs = mask_rows.pairs_both_ways(view.summary, view.region_name, view.split, metric.name)
+    if pairs.empty:
+        st.markdown("No pair of methods was compared on this split.")
+        return
+    _by_which(view)
+    table = mask_rows.rank_rows(view.summary, view.region_name, view.split, metric.name)
+    order = [str(model) for model in table["model"]]
+    chart, shown = st.tabs(["Figure", "Table"])
+    with chart:
+        drawing = significance.significance_map(pairs, order, view.labels, metric)
+        figures.figure(drawing, name=view.file("pairs"), alt=significance.map_alt(pairs, order, view.labels, metric))
+        st.caption(
+            "▲ blue: the row's method is better than the column's; ▼ orange: worse; · grey: not told apart. Wilcoxon's "
+            f"signed-rank test on the same cases, p adjusted for all pairs (Holm), bound {LEVEL}. Stronger colour: smaller p."
+        )
+    with shown:
+        stored = view.summary.table("comparisons", region=view.region_name, split=view.split, metric=metric.name)
+        figures.table(_pair_table(view, stored), name=view.file("pairs"), alt="All pairs of methods", raw=stored)
+    _people(view)
+
+
+def _pair_table(view: MaskView, stored: pd.DataFrame) -> pd.DataFrame:
+    rows = stored[stored["p_holm"].notna()]
+    return pd.DataFrame(
+        {
+            "Method": [view.labels[name] for name in rows["model"]],
+            "Against": [view.labels[name] for name in rows["rival"]],
+            f"Difference in {view.compared.axis}": [
+                view.compared.difference(row["difference"], row["low"], row["high"]) for _, row in rows.iterrows()
+            ],
+            "Adjusted p": [significance.p_words(value) for value in rows["p_holm"]],
+            "Cases": rows["n"].astype(int),
+        }
+    )
+
+
+def _people(view: MaskView) -> None:
+    """The best method beside the line of human readers, on the cases that several read."""
+    best = mask_rows.best_of(view.board, view.compared)
+    row = mask_rows.pair(view.summary, view.region_name, view.split, view.compared.name, best, mask_rows.HUMAN)
+    if row is not None and finite(row["difference"]):
+        told = view.compared.difference(row["difference"], row["low"], row["high"])
+        st.markdown(
+            f"Against people: {view.labels[best]} minus readers among themselves is {told} in {view.compared.label} on the "
+            f"{int(row['n'])} cases that several readers drew."
+        )
