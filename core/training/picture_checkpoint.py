@@ -95,13 +95,24 @@ def _restore(fit: _Fit, facts: dict[str, Any], tensors: dict[str, torch.Tensor])
         place, key = name.split("/")
         state.setdefault(int(place), {})[key] = tensor
     groups = fit.optimizer.state_dict()["param_groups"]
-    fit.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    placed = {place: _like(kept, _weight(fit, place)) for place, kept in state.items()}
+    fit.optimizer.load_state_dict({"state": placed, "param_groups": groups})
     fit.generator.set_state(tensors["random/generator"])
     torch.set_rng_state(tensors["random/torch"])
     fit.rng.bit_generator.state = facts["rng"]
     fit.budget.used = facts["used"]
     for name in COUNTERS:
         setattr(fit, name, facts[name])
+
+
+def _weight(fit: _Fit, place: int) -> torch.Tensor:
+    weights: list[torch.Tensor] = [weight for group in fit.optimizer.param_groups for weight in group["params"]]
+    return weights[place]
+
+
+def _like(kept: dict[str, torch.Tensor], weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The optimiser's state laid out in memory as its weight: a fused step walks through both side by side."""
+    return {name: torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value for name, value in kept.items()}
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -35,6 +35,7 @@ CHECKS = 16
 """Looks at the patients set aside during a training."""
 FIRST_CHECK = 0.3
 """Share of the training before which nobody looks: the best network is never that young."""
+PACES = 200
 MOST_CHECKED = 200
 """Items looked at in a check, whole cases."""
 
@@ -130,8 +131,11 @@ class _Fit:
 
     @property
     def done(self) -> float:
-        """Share of the training done: of the budget or of the epochs, whichever is further."""
-        return max(self.budget.share, self.epochs / self.settings.max_epochs)
+        """Share of the training done: of the budget, in whole two-hundredths, or of the epochs, whichever is further.
+
+        A budget in processor time is never spent alike twice; where the epochs end first, the same seed gives the same weights.
+        """
+        return max(math.floor(PACES * self.budget.share) / PACES, self.epochs / self.settings.max_epochs)
 
     @property
     def goes_on(self) -> bool:
@@ -158,7 +162,7 @@ class _Fit:
 
     def _share_now(self, steps: int, items: int) -> float:
         passed = steps * self.settings.batch_size / max(items, 1)
-        return max(self.budget.share, (self.epochs + min(passed, 1.0)) / self.settings.max_epochs)
+        return max(self.done, (self.epochs + min(passed, 1.0)) / self.settings.max_epochs)
 
     def _step(self, rows: Rows) -> float:
         """The loss of one step of the optimiser.
@@ -221,7 +225,7 @@ class _Fit:
 
     def _check(self) -> None:
         """Looks at the patients set aside and keeps the weights if they are the best so far."""
-        self.next_check = max(self.next_check, self.budget.share) + (1 - FIRST_CHECK) / CHECKS
+        self.next_check = max(self.next_check, self.done) + (1 - FIRST_CHECK) / CHECKS
         if not len(self.checked):
             return
         self.scores.append(self._mean_dice())
