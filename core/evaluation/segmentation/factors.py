@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.contracts.pictures import PictureSet
 from core.evaluation.segmentation.cases import CLEAN
-from core.evaluation.segmentation.means import Board, Resampling, intervals, patient_counts
+from core.evaluation.segmentation.means import Board, Resampling, intervals
 
 DICE = "dice"
 JUDGED_BY = (DICE, "nsd", "assd")
@@ -66,9 +66,10 @@ def factors(board: Board, levels: pd.DataFrame) -> Iterator[dict[str, Any]]:
     here = levels[(levels["region"] == board.region) & levels["case_id"].isin(board.cases)]
     places = pd.Series(np.arange(len(board.cases)), index=board.cases)
     for factor, rows in here.groupby("factor", sort=False):
-        for (order, level), part in rows.groupby(["order", "level"]) if rows["level"].nunique() > 1 else ():
-            same = {"factor": factor, "level": level, "order": order}
-            yield from ({**board.place, **same, **facts} for facts in _at(board, places.loc[part["case_id"]].to_numpy()))
+        told = [(key, part) for key, part in rows.groupby(["order", "level"]) if len(part) >= FEWEST]
+        for (order, level), part in told if len(told) > 1 else ():
+            same = {**board.place, "factor": factor, "level": level, "order": order}
+            yield from ({**same, **facts} for facts in _at(board, places.loc[part["case_id"]].to_numpy()))
 
 
 def _at(board: Board, chosen: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
@@ -80,17 +81,6 @@ def _at(board: Board, chosen: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
             n = int(np.isfinite(column).sum())
             if n >= FEWEST:
                 yield {"model": model, "metric": metric, "value": told.value, "low": told.low, "high": told.high, "n": n}
-
-
-def level_patients(board: Board, levels: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """How many patients stand behind each level of each factor, of the model that judged fewest: for what may be published."""
-    here = levels[levels["region"] == board.region].merge(
-        pd.DataFrame({"case_id": board.cases, "at": np.arange(len(board.cases))}), on="case_id"
-    )
-    for (factor, level), part in here.groupby(["factor", "level"], sort=False):
-        chosen = part["at"].to_numpy()
-        counts = patient_counts(board.values[DICE][chosen], board.patients[chosen])
-        yield {**board.place, "factor": str(factor), "level": str(level), "n_patients": int(min(counts[counts > 0], default=0))}
 
 
 def robustness(rows: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:

@@ -269,6 +269,6 @@ def suitability(evidence: Evidence) -> Suitability:
     spread = float(values.max() - values.min()) if len(values) else float("nan")
     apart = int((rows["p_holm"] < LEVEL).sum())
     sentence = (
-        f"{apart} of {len(rows)} pairs of methods differ by more than chance; their means span {100 * spread:.0f} points of Dice."
+        f"{apart} of {len(rows)} pairs of methods differ by more than chance; their means span {100 * spread:.1f} points of Dice."
     )
     return Suitability(len(rows), apart, spread, sentence if len(rows) else "Fewer than two methods were judged.")

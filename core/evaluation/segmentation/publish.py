@@ -5,40 +5,59 @@ from __future__ import annotations
 import pandas as pd
 
 from core.evaluation.segmentation.means import ALL
+from core.evaluation.suppression import hidden_groups
 from core.storage.summaries import StudySummary
 
 CANNOT = (
     "Pictures, masks and predictions; they are drawn from the reader's own copy of the data.",
     "Metrics with other tolerances, and other planted faults.",
 )
-LEVEL = ["region", "split", "factor", "level"]
+WHOSE = ["region", "split", "model"]
 
 
 def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
-    """The summary as it may be published: groups and levels under ``min_cell`` patients are left out.
+    """The summary as it may be published.
 
-    Case ids are hashed from the start. The mean of a whole split stays however few its patients are, because it can be had
-    from the table of cases. ``min_cell=1`` leaves nothing out.
+    Levels of an attribute (a site, a scanner) under ``min_cell`` patients are left out, and the next smallest where one could
+    subtract. The mean of a whole split, and levels of what was measured on the picture (its size, its noise), stay however
+    few the patients are: they are no group of persons, and scores by case are told anyway, by hashed id. ``min_cell=1``
+    leaves nothing out.
     """
     tables = {name: table.copy() for name, table in summary.tables.items()}
-    scores = tables["scores"]
-    tables["scores"] = scores[(scores["group"] == ALL) | (scores["n_patients"] >= min_cell)].reset_index(drop=True)
-    tables["factors"] = _levels(tables["factors"], summary, min_cell)
+    hidden = _hidden(tables["scores"], min_cell)
+    tables["scores"] = _scores(tables["scores"], hidden, min_cell)
+    tables["factors"] = _factors(tables["factors"], hidden, {label: column for column, label in summary.info["groups"].items()})
     info = {**summary.info, "published": True, "rows_available": False, "min_cell": min_cell}
     info["cannot"] = [*CANNOT, *_small(min_cell)]
-    info["level_patients"] = [item for item in summary.info.get("level_patients", ()) if item["n_patients"] >= min_cell]
     return StudySummary(info, tables)
 
 
-def _levels(table: pd.DataFrame, summary: StudySummary, min_cell: int) -> pd.DataFrame:
-    """Levels of which enough patients are known to stand behind them."""
-    if min_cell <= 1:
-        return table
-    counted = pd.DataFrame(summary.info.get("level_patients", ()), columns=[*LEVEL, "n_patients"])
-    enough = counted[counted["n_patients"] >= min_cell][LEVEL]
-    kept = pd.MultiIndex.from_frame(table[LEVEL].astype(str)).isin(pd.MultiIndex.from_frame(enough.astype(str)))
-    return table[kept].reset_index(drop=True)
+def _hidden(scores: pd.DataFrame, min_cell: int) -> set[tuple[str, ...]]:
+    """(region, split, model, group) that must be left out."""
+    found: set[tuple[str, ...]] = set()
+    persons = scores.groupby([*WHOSE, "group"], sort=False)["n_patients"].max().reset_index()
+    for whose, rows in persons.groupby(WHOSE, sort=False):
+        counts = {str(group): int(n) for group, n in zip(rows["group"], rows["n_patients"], strict=True)}
+        found |= {(*map(str, whose), group) for group in hidden_groups(counts, min_cell) if group != ALL}
+    return found
+
+
+def _scores(table: pd.DataFrame, hidden: set[tuple[str, ...]], min_cell: int) -> pd.DataFrame:
+    kept = [key not in hidden for key in zip(*(table[column] for column in (*WHOSE, "group")), strict=True)]
+    enough = (table["group"] == ALL) | (table["n_patients"] >= min_cell)
+    return table[enough & kept].reset_index(drop=True)
+
+
+def _factors(table: pd.DataFrame, hidden: set[tuple[str, ...]], columns: dict[str, str]) -> pd.DataFrame:
+    """Without the hidden levels of attributes.
+
+    Args:
+        columns: of the attributes, by what people read.
+    """
+    groups = [f"{columns.get(factor, '')}={level}" for factor, level in zip(table["factor"], table["level"], strict=True)]
+    keys = zip(*(table[column] for column in WHOSE), groups, strict=True)
+    return table[[key not in hidden for key in keys]].reset_index(drop=True)
 
 
 def _small(min_cell: int) -> tuple[str, ...]:
-    return () if min_cell <= 1 else (f"Groups and levels of fewer than {min_cell} patients.",)
+    return () if min_cell <= 1 else (f"Groups of fewer than {min_cell} patients.",)

@@ -14,7 +14,7 @@ from core.evaluation.segmentation.ablations import VERDICTS, ablations
 from core.evaluation.segmentation.across import is_ablation_study
 from core.evaluation.segmentation.cases import CLEAN, HUMAN, INTERNAL, case_table, case_values, with_metrics
 from core.evaluation.segmentation.comparisons import comparisons
-from core.evaluation.segmentation.factors import balance, factors, level_patients, levels_of, robustness
+from core.evaluation.segmentation.factors import balance, factors, levels_of, robustness
 from core.evaluation.segmentation.headlines import Evidence, ablation_change, ablation_headline, change, headline, suitability
 from core.evaluation.segmentation.means import Board, Resampling, boards, scores
 from core.evaluation.segmentation.ranks import Ranking
@@ -81,7 +81,7 @@ def summarise_segmentation(
     tables["cases"] = case_table(values, pictures.name, sizes)[list(SEGMENTATION_TABLES["cases"])].reset_index(drop=True)
     tables["cost"] = cost.reindex(columns=list(SEGMENTATION_TABLES["cost"]))
     info = _info(pictures, recipe, _with_people(models, values), run, skipped) | {"splits": _splits(pictures, recipe, folds)}
-    info |= _told(info, tables, clean) | {"rank_stability": found.ranking.stability, "level_patients": found.level_patients}
+    info |= _told(info, tables, clean) | {"rank_stability": found.ranking.stability}
     return StudySummary(info, tables)
 
 
@@ -91,13 +91,11 @@ class _Found:
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in SEGMENTATION_TABLES})
     ranking: Ranking = field(default_factory=Ranking)
-    level_patients: list[dict[str, Any]] = field(default_factory=list)
 
     def judge(self, board: Board, groups: pd.DataFrame, levels: pd.DataFrame) -> None:
         self.rows["scores"] += scores(board, groups)
         self.rows["comparisons"] += comparisons(board)
         self.rows["factors"] += factors(board, levels)
-        self.level_patients += level_patients(board, levels)
         self.ranking.add(board)
 
     def frames(self) -> dict[str, pd.DataFrame]:
