@@ -26,7 +26,9 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables = {name: table.copy() for name, table in summary.tables.items()}
     hidden = _hidden(tables["scores"], min_cell)
     tables["scores"] = _scores(tables["scores"], hidden, min_cell)
-    tables["factors"] = _factors(tables["factors"], hidden, {label: column for column, label in summary.info["groups"].items()})
+    tables["factors"] = _factors(
+        tables["factors"], hidden, {label: column for column, label in summary.info.get("groups", {}).items()}
+    )
     info = {**summary.info, "published": True, "rows_available": False, "min_cell": min_cell}
     info["cannot"] = [*CANNOT, *_small(min_cell)]
     return StudySummary(info, tables)
