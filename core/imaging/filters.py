@@ -74,13 +74,24 @@ def _median(channel: Array) -> Array:
 
 def _nlm(channel: Array) -> Array:
     """Reference: Buades et al., CVPR 2005, 10.1109/CVPR.2005.38."""
-    from skimage.restoration import denoise_nl_means, estimate_sigma
+    from skimage.restoration import denoise_nl_means
 
-    sigma = float(estimate_sigma(channel))
+    sigma = noise_of(channel)
     if sigma <= FLAT:
         return channel
     found = denoise_nl_means(channel, patch_size=5, patch_distance=5, h=0.8 * sigma, sigma=sigma, fast_mode=True)
     return np.asarray(found, dtype=np.float32)
+
+
+def noise_of(channel: Array) -> float:
+    """Standard deviation of white noise in a channel, from its finest structure alone (differences along all axes at once).
+
+    Reference: Donoho & Johnstone, Biometrika 1994, 10.1093/biomet/81.3.425 (median of the finest Haar coefficients).
+    """
+    finest = channel.astype(np.float32)
+    for axis in range(channel.ndim):
+        finest = np.diff(finest, axis=axis)
+    return float(np.median(np.abs(finest))) / (0.6745 * 2 ** (channel.ndim / 2)) if finest.size else 0.0
 
 
 def _anisotropic(channel: Array) -> Array:

@@ -243,6 +243,8 @@ def prepare_pictures(
     if not _is_whole(images, masks, index):
         facts = _write(images, masks, pictures, case_ids, preparation, progress or _silent)
         write_json(index, {**facts, "sha256": [sha256_of(images), sha256_of(masks)]})
+        # A map of a damaged file that stood there before would go on showing it.
+        _mapped.cache_clear()
     return _stored(images, masks, read_json(index), pictures, preparation, case_ids)
 
 
