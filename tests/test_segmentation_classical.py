@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -21,7 +21,7 @@ from core.contracts.segmenter import PortableSegmenter, SegmentContext, Segmente
 from core.datasets import DATASETS
 from core.errors import RecipeError, RunError, TrainingError
 from core.imaging.pictures import prepare_pictures
-from core.segmentation import SEGMENTERS
+from core.segmentation import SEGMENTERS, _rule_segmenter
 from core.segmentation._cleaning import Cleaning, Parts, all_cleanings, clean, filled, opened, overlaps
 from core.segmentation._pixel_features import pixel_features
 from core.segmentation._projections import otsu, projections
@@ -104,6 +104,16 @@ def fitted(name: str, drawn: Drawn, **options: object) -> Segmenter:
     segmenter = SEGMENTERS.get(name).make(options)
     segmenter.fit(drawn.pictures(), CONTEXT)
     return segmenter
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_items() -> Iterator[None]:
+    """Rounds of tuning on fewer items than in a study; the rounds are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_rule_segmenter, "FIRST_ITEMS", 4)
+        patch.setattr(_rule_segmenter, "SECOND_ITEMS", 6)
+        patch.setattr(_rule_segmenter, "SECOND_SETTINGS", 6)
+        yield
 
 
 @lru_cache(maxsize=16)
