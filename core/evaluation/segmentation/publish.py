@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from core.evaluation.segmentation.means import ALL
@@ -45,7 +46,8 @@ def _hidden(scores: pd.DataFrame, min_cell: int) -> set[tuple[str, ...]]:
 
 
 def _scores(table: pd.DataFrame, hidden: set[tuple[str, ...]], min_cell: int) -> pd.DataFrame:
-    kept = [key not in hidden for key in zip(*(table[column] for column in (*WHOSE, "group")), strict=True)]
+    keys = zip(*(table[column] for column in (*WHOSE, "group")), strict=True)
+    kept = np.asarray([key not in hidden for key in keys], dtype=bool)
     enough = (table["group"] == ALL) | (table["n_patients"] >= min_cell)
     return table[enough & kept].reset_index(drop=True)
 
@@ -58,7 +60,7 @@ def _factors(table: pd.DataFrame, hidden: set[tuple[str, ...]], columns: dict[st
     """
     groups = [f"{columns.get(factor, '')}={level}" for factor, level in zip(table["factor"], table["level"], strict=True)]
     keys = zip(*(table[column] for column in WHOSE), groups, strict=True)
-    return table[[key not in hidden for key in keys]].reset_index(drop=True)
+    return table[np.asarray([key not in hidden for key in keys], dtype=bool)].reset_index(drop=True)
 
 
 def _small(min_cell: int) -> tuple[str, ...]:
