@@ -127,8 +127,17 @@ def made_up_dataset(dims: int = 2, *, readers: bool = False) -> DatasetSpec:
     def pictures(options: LoadOptions) -> PictureSet:
         return made_up_pictures(dims, readers=readers)
 
-    words = {"label": "Made-up scans", "description": "Ellipses.", "licence": "CC0", "citation": "Nobody"}
-    return DatasetSpec(name=DATASET, folder="", load=None, verify=lambda _: (), pictures=pictures, **words)
+    return DatasetSpec(
+        name=DATASET,
+        label="Made-up scans",
+        description="Ellipses.",
+        licence="CC0",
+        citation="Nobody",
+        folder="",
+        load=None,
+        verify=lambda _: (),
+        pictures=pictures,
+    )
 
 
 def install(spec: DatasetSpec) -> None:

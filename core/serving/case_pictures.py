@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 EDGE = 420
 """Pixels of the longer edge of a drawn picture; smaller pictures are enlarged, so that outlines stay thin."""
-LINE = 2
+LINE = 3
 COLOUR = ("red", "green", "blue")
 REFERENCE, PREDICTION, MISSED, MADE_UP, RIGHT = (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (235, 235, 235)
 READERS = ((204, 121, 167), (86, 180, 233), (230, 159, 0), (240, 228, 66))

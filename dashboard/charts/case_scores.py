@@ -7,7 +7,7 @@ import zlib
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.look import INK, dress, mark_of, tint
+from dashboard.charts.look import GREY, dress, log_ticks, mark_of, tint
 from dashboard.charts.mask_rows import MaskMetric
 
 MOST_DOTS, WORST_DOTS = 110, 12
@@ -81,7 +81,7 @@ def _ring(figure: go.Figure, rows: pd.DataFrame, order: list[str], metric: MaskM
     found = rows[(rows["model"] == chosen[0]) & (rows["case"] == chosen[1]) & rows[metric.name].notna()]
     if len(found) and chosen[0] in order:
         y = order.index(chosen[0]) + 0.24 * _jitter(chosen[1])
-        ring = {"color": "rgba(0,0,0,0)", "size": 13, "line": {"width": 2, "color": INK["light"]}}
+        ring = {"color": "rgba(0,0,0,0)", "size": 13, "line": {"width": 3, "color": GREY}}
         figure.add_trace(go.Scatter(x=[found.iloc[0][metric.name]], y=[y], mode="markers", marker=ring, hoverinfo="skip", showlegend=False))  # noqa: E501  # fmt: skip
 
 
@@ -105,7 +105,9 @@ def against_size(rows: pd.DataFrame, models: list[str], metric: MaskMetric, size
         mine = rows[(rows["model"] == model) & rows[metric.name].notna() & (rows["size"] > 0)]
         if len(mine):
             figure.add_trace(_size_dots(mine.head(SIZE_DOTS), metric))
-    figure.update_xaxes(type="log", title_text=size_axis, tickangle=0)
+    sizes = rows.loc[rows["model"].isin(models) & (rows["size"] > 0), "size"]
+    if len(sizes):
+        figure.update_xaxes(type="log", title_text=size_axis, tickangle=0, **log_ticks(sizes.min(), sizes.max()))
     figure.update_yaxes(title_text=f"{metric.axis} of a case")
     return dress(figure, 440).update_layout(legend={"y": 1.02, "yanchor": "bottom"})
 

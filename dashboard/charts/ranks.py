@@ -22,7 +22,7 @@ def bubbles(ranks: pd.DataFrame, shares: pd.DataFrame) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=ranks["rank"], y=list(range(len(ranks))), mode="markers", hoverinfo="skip", showlegend=False,
-            marker={"symbol": "line-ns-open", "size": 16, "line": {"width": 2, "color": INK["light"]}},
+            marker={"symbol": "line-ns-open", "size": 16, "color": INK["light"], "line": {"width": 2, "color": INK["light"]}},
         )
     )  # fmt: skip
     figure.update_yaxes(

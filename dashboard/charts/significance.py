@@ -45,7 +45,9 @@ def significance_map(pairs: pd.DataFrame, order: list[str], labels: dict[str, st
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
-    figure.update_xaxes(side="top", showgrid=False, tickangle=0, title_text="against the method of that number")
+    figure.update_xaxes(
+        side="top", type="category", dtick=1, showgrid=False, tickangle=0, title_text="against the method of that number"
+    )
     return dress(figure, 90 + CELL_PX * len(order), top=60, bottom=12)
 
 

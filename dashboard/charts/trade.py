@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.look import dress, mark_of
+from dashboard.charts.look import dress, log_ticks, mark_of
 from dashboard.charts.mask_leaderboard import cost_words
 from dashboard.charts.mask_rows import MaskMetric
 from dashboard.charts.wording import finite
@@ -23,7 +23,9 @@ def trade(board: pd.DataFrame, metric: MaskMetric, cost: str) -> go.Figure:
     known = shown(board, cost)
     floor = _floor(known, cost)
     figure = go.Figure([_dot(row, metric, cost, floor) for _, row in known.iterrows()])
-    figure.update_xaxes(type="log", title_text=COSTS[cost] + ", logarithmic", tickangle=0)
+    if len(known):
+        ticks = log_ticks(floor, max(float(known[cost].max()), floor))
+        figure.update_xaxes(type="log", title_text=COSTS[cost] + ", logarithmic", tickangle=0, **ticks)
     if (known[cost] < floor).any():
         figure.add_annotation(x=0, xref="paper", y=0, yref="paper", text="left edge: none", showarrow=False, xanchor="left", yanchor="bottom", font={"size": 11})  # noqa: E501  # fmt: skip
     figure.update_yaxes(title_text=f"{metric.axis}, 95% interval")

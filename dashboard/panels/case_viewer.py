@@ -50,13 +50,13 @@ def spread_section(view: MaskView) -> None:
     viewer(view, rows, metric)
 
 
-def _shown(view: MaskView, rows: pd.DataFrame, metric: MaskMetric) -> tuple[str, str]:
-    """Method and case on show: those in the URL, else the best method and its middle case."""
+def _shown(view: MaskView, rows: pd.DataFrame, metric: MaskMetric, first: str = "") -> tuple[str, str]:
+    """Method and case on show: those in the URL, else ``first`` and its worst case, or the best and its middle one."""
     words = {name: view.labels[name] for name in view.board["model"] if name in set(rows["model"])}
-    best = mask_rows.best_of(view.board, view.metric)
+    best = first or mask_rows.best_of(view.board, view.metric)
     model = state.from_url(state.METHOD, list(words), best if best in words else next(iter(words)))
     mine = mask_rows.worst_cases(rows, model, metric)
-    return model, state.from_url(state.CASE, list(mine["case"]), str(mine["case"].iloc[len(mine) // 2]))
+    return model, state.from_url(state.CASE, list(mine["case"]), str(mine["case"].iloc[0 if first else len(mine) // 2]))
 
 
 def case_table(rows: pd.DataFrame, view: MaskView) -> pd.DataFrame:
@@ -75,9 +75,9 @@ def size_unit(view: MaskView) -> str:
     return "mm³" if view.summary.info["dataset"].get("dims") == 3 else "mm²"
 
 
-def viewer(view: MaskView, rows: pd.DataFrame, metric: MaskMetric) -> None:
-    """Choosers of method and case, and its pictures."""
-    model, case = _shown(view, rows, metric)
+def viewer(view: MaskView, rows: pd.DataFrame, metric: MaskMetric, first: str = "") -> None:
+    """Choosers of method and case, and its pictures; ``first``: a method whose worst case is shown until another is chosen."""
+    model, case = _shown(view, rows, metric, first)
     words = {name: view.labels[name] for name in view.board["model"] if name in set(rows["model"])}
     left, right = st.columns([3, 4], gap="medium")
     with left:

@@ -54,11 +54,13 @@ def published_section(view: MaskView) -> None:
 
 def across_section(view: MaskView) -> None:
     """Which method ranks where on which data set."""
-    table = across_studies(_all_studies(view.summary))
+    studies = _all_studies(view.summary)
+    table = across_studies(studies)
     if table["study"].nunique() < 2 and table["region"].nunique() < 2:
         return
     st.subheader("Which method ranks where, over all data sets?", anchor=False)
-    table = table.assign(column=[_column(row) for _, row in table.iterrows()])
+    regions = {(one.name, str(item["name"])): str(item["label"]) for one in studies for item in one.info["regions"]}
+    table = table.assign(column=[_column(row, regions) for _, row in table.iterrows()])
     means = mean_ranks(table)
     chart, shown = st.tabs(["Figure", "Table"])
     with chart:
@@ -91,9 +93,9 @@ def _all_studies(own: StudySummary) -> list[StudySummary]:
     return list({**found, own.name: own}.values())
 
 
-def _column(row: pd.Series) -> str:
+def _column(row: pd.Series, regions: dict[tuple[str, str], str]) -> str:
     simulated = " (simulated)" if row["simulated"] else ""
-    return f"{row['dataset']}{simulated}<br>{row['region']}"
+    return f"{row['dataset']}{simulated}<br>{regions.get((row['study'], row['region']), row['region'])}"
 
 
 def _across_alt(table: pd.DataFrame, means: pd.DataFrame) -> str:

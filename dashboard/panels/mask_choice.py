@@ -77,10 +77,11 @@ def open_study(title: str) -> StudyPlace | None:
     return place
 
 
-def choose_view(place: StudyPlace, *, with_metric: bool = True, only: tuple[str, ...] = ()) -> MaskView:
+def choose_view(place: StudyPlace, *, with_split: bool = True, with_metric: bool = True, only: tuple[str, ...] = ()) -> MaskView:
     """The view that the reader chose.
 
     Args:
+        with_split: whether the reader may choose a split; else the main one.
         with_metric: whether the reader may choose a metric; else Dice.
         only: the metrics offered; empty: all.
     """
@@ -91,7 +92,7 @@ def choose_view(place: StudyPlace, *, with_metric: bool = True, only: tuple[str,
         region = _choose_region(summary)
     with middle:
         words = mask_rows.split_words(summary, region) or {"internal": "Cross-validation"}
-        split = choosers.select("Judged on", state.SPLIT, words, next(iter(words)))
+        split = choosers.select("Judged on", state.SPLIT, words, next(iter(words))) if with_split else "internal"
     with right:
         offered = {name: metric.label for name, metric in metrics.items() if not only or name in only}
         metric = choosers.select("Metric", state.METRIC, offered, MAIN, help=_explained(metrics)) if with_metric else MAIN

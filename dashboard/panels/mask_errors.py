@@ -118,7 +118,7 @@ def cases_section(view: MaskView, models: list[str]) -> None:
     figures.clickable(drawing, name=view.file("by_size"), alt=alt, on_click=keep_case)
     worst_list(view, rows, shown)
     st.markdown("#### One case")
-    viewer(view, rows, metric)
+    viewer(view, rows, metric, shown[0])
 
 
 def worst_list(view: MaskView, rows: pd.DataFrame, models: list[str]) -> None:

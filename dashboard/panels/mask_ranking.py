@@ -57,7 +57,7 @@ def _beside(view: MaskView, best: pd.Series | None) -> None:
     """How well readers agree, where several drew; else the best method of the other kind."""
     people = _row(view.board, HUMAN)
     if people is not None and finite(people["value"]):
-        _score("Readers among themselves", view, people)
+        _score("Readers agree at", view, people)
         return
     network = best is not None and best["family"] in NETWORKS
     other = mask_rows.best_of(view.board, view.metric, CLASSICAL if network else NETWORKS)

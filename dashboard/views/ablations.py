@@ -36,7 +36,7 @@ def render() -> None:
     if store.summary(place).tables["ablations"].empty:
         _none_here(place)
         return
-    view = choose_view(place, only=METRICS)
+    view = choose_view(place, with_split=False, only=METRICS)
     rows = ablations.ablation_rows(view.summary, view.region_name, view.metric.name)
     if rows.empty:
         folds.nothing_yet("No part was left out on this region.", "Choose another region above.")
