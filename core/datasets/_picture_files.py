@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from core.contracts.dataset import Finding, LoadOptions
 from core.contracts.pictures import PictureSet
 from core.errors import CorruptError, DataError, OpSightError, Refused
@@ -25,6 +27,12 @@ def fingerprint_of(name: str, files: Sequence[Path], root: Path, options: LoadOp
     kept = options.cache / f"fingerprint_{quick[:16]}.json"
     bytes_of = _kept(kept) or _read_all(name, files, root, options, kept)
     return hashlib.sha256(json.dumps([bytes_of, *map(str, more)]).encode()).hexdigest()
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """A table of cases as text, for fingerprints: who counts as one patient, and what splits are made by."""
+    rows = [(table.index.name, *table.columns), *table.itertuples()]
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)
 
 
 def _refuse_missing(name: str, files: Sequence[Path], root: Path) -> None:

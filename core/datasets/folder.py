@@ -24,7 +24,7 @@ from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
 from core.datasets._folder_files import FOREGROUND, FolderSource, Layout, label_values, nnunet_layout, one_kind, plain_layout
 from core.datasets._near_duplicates import same_scene
-from core.datasets._picture_files import fingerprint_of, verified
+from core.datasets._picture_files import fingerprint_of, in_words, verified
 from core.errors import CorruptError, DataError, LeakageError, did_you_mean
 from core.ingest.cells import parse_cells
 from core.ingest.tables import read_bytes
@@ -61,7 +61,7 @@ def pictures(options: LoadOptions) -> PictureSet:
     volumes = one_kind(layout.cases.values())
     files = [path for case in layout.cases.values() for path in (*case.images, case.mask)]
     table, notes = _table(root, layout, options, volumes)
-    fingerprint = fingerprint_of("the folder", files, root, options, "folder-1", layout.labels, table.to_csv())
+    fingerprint = fingerprint_of("the folder", files, root, options, "folder-1", layout.labels, in_words(table))
     source = FolderSource(layout.cases, tuple(layout.labels.values()))
     look = _looked_at(source, layout, options, fingerprint)
     return PictureSet(

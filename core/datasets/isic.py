@@ -11,7 +11,7 @@ import pandas as pd
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
 from core.datasets._near_duplicates import same_scene
-from core.datasets._picture_files import fingerprint_of, require_root, verified, whole_number
+from core.datasets._picture_files import fingerprint_of, in_words, require_root, verified, whole_number
 from core.errors import DataError
 from core.ingest.images import read_image, read_mask
 
@@ -72,7 +72,7 @@ def load(options: LoadOptions) -> PictureSet:
         licence=LICENCE,
         citation=CITATION,
         # Who counts as one patient decides the folds, so that it is part of what a run is known by.
-        fingerprint=fingerprint_of("ISIC 2018", files, root, options, "isic-2", table.to_csv()),
+        fingerprint=fingerprint_of("ISIC 2018", files, root, options, "isic-2", in_words(table)),
         notes=_notes(len(names) - len(set(groups))),
     )
 

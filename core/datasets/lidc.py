@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.contracts.cohort import SplitCheck
 from core.contracts.dataset import DatasetSpec, Finding, LoadOptions
 from core.contracts.pictures import Picture, PictureSet, Region
-from core.datasets._picture_files import fingerprint_of, require_root, verified, whole_number
+from core.datasets._picture_files import fingerprint_of, in_words, require_root, verified, whole_number
 from core.errors import DataError
 from core.ingest.images import read_image, read_mask
 
@@ -90,7 +90,7 @@ def load(options: LoadOptions) -> PictureSet:
         readers=READERS,
         licence=LICENCE,
         citation=CITATION,
-        fingerprint=fingerprint_of("LIDC", files, root, options, "lidc-2", window, seed, table.to_csv()),
+        fingerprint=fingerprint_of("LIDC", files, root, options, "lidc-2", window, seed, in_words(table)),
         notes=_notes(window, _silent_readers(index)),
     )
 
