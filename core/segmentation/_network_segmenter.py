@@ -93,13 +93,29 @@ class NetworkSegmenter:
         """Facts, options and weights."""
         facts = self.facts or NetworkFacts(1, 1, 2, (1, 1))
         arrays = {name: _numbers(weight) for name, weight in self.fitted.state_dict().items()}
-        return Artifact({"facts": asdict(facts), "options": self.options}, arrays)
+        plain = {"facts": asdict(facts), "options": self.options, "precision": self.precision}
+        return Artifact(plain, arrays)
 
 
-def restore_network(name: str, build: Build, artifact: Artifact) -> NetworkSegmenter:
+class InstanceSegmenter(NetworkSegmenter):
+    """A network that tells objects apart."""
+
+    def instances(self, pictures: Pictures) -> tuple[NDArray[np.int32], ...]:
+        """For each item (*grid): 0 for background, 1, 2, … for the objects found, best first."""
+        network: Any = self.fitted
+        network.to(self.device).eval()
+        with torch.inference_mode():
+            image = torch.from_numpy(pictures.images(np.arange(len(pictures)))).to(self.device)
+            return tuple(network.instances(image))
+
+
+def restore_network(
+    name: str, build: Build, artifact: Artifact, kind: type[NetworkSegmenter] = NetworkSegmenter
+) -> NetworkSegmenter:
     """The segmenter from what it exported."""
     plain: Any = artifact.plain
-    segmenter = NetworkSegmenter(name, build, plain["options"])
+    segmenter = kind(name, build, plain["options"])
+    segmenter.precision = plain.get("precision", "auto")
     facts = NetworkFacts(**{**plain["facts"], "shape": tuple(plain["facts"]["shape"])})
     segmenter.facts, segmenter.network = facts, build(facts, segmenter.options)
     weights = segmenter.network.state_dict()

@@ -143,4 +143,5 @@ def build_swin_unetr(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize
     from monai.networks.nets import SwinUNETR
 
     inner = SwinUNETR(facts.channels, facts.regions, feature_size=options["width"], spatial_dims=facts.dims)
-    return any_size(inner, 32, facts)
+    # Its lowest level halves the grid five times and normalises over what is left, which must be more than one place.
+    return any_size(inner, 64, facts)

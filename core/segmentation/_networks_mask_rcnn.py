@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 from torchvision.models.detection import MaskRCNN
@@ -109,6 +110,17 @@ class InstanceNetwork(nn.Module):
             self.detector.eval()
             found: list[dict[str, torch.Tensor]] = self.detector(list(image.float().contiguous()))
         return found
+
+    def instances(self, image: torch.Tensor) -> list[NDArray[np.int32]]:
+        """For each picture (height, width): 0 for background, 1, 2, … for the objects that count, best first."""
+        return [_numbered(found, tuple(image.shape[2:])) for found in self.detect(image)]
+
+
+def _numbered(found: dict[str, torch.Tensor], grid: tuple[int, ...]) -> NDArray[np.int32]:
+    numbers = np.zeros(grid, dtype=np.int32)
+    for number, place in reversed(list(enumerate(counted(found["scores"]), start=1))):
+        numbers[found["masks"][place, 0].cpu().numpy() >= 0.5] = number
+    return numbers
 
 
 def counted(scores: torch.Tensor) -> list[int]:

@@ -18,18 +18,18 @@ DEFAULTS: dict[str, Any] = {"backbone": "resnet10t", "width": 64}
 
 def make(options: Mapping[str, Any]) -> NetworkSegmenter:
     """A fresh one."""
-    from core.segmentation._network_segmenter import NetworkSegmenter
+    from core.segmentation._network_segmenter import InstanceSegmenter
     from core.segmentation._networks_mask_rcnn import build_mask_rcnn
 
-    return NetworkSegmenter("mask_rcnn", build_mask_rcnn, with_defaults("mask_rcnn", options, DEFAULTS))
+    return InstanceSegmenter("mask_rcnn", build_mask_rcnn, with_defaults("mask_rcnn", options, DEFAULTS))
 
 
 def restore(artifact: Artifact) -> NetworkSegmenter:
     """The one that was exported."""
-    from core.segmentation._network_segmenter import restore_network
+    from core.segmentation._network_segmenter import InstanceSegmenter, restore_network
     from core.segmentation._networks_mask_rcnn import build_mask_rcnn
 
-    return restore_network("mask_rcnn", build_mask_rcnn, artifact)
+    return restore_network("mask_rcnn", build_mask_rcnn, artifact, InstanceSegmenter)
 
 
 PLUGINS = (
