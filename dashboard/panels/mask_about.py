@@ -141,7 +141,8 @@ def folds_section(view: MaskView) -> None:
     if table.empty:
         return
     with st.expander("Are the folds alike?"):
-        sides = table.assign(column=[_side(row) for _, row in table.iterrows()])
+        sides = table.sort_values(["fold", "side"], ascending=[True, False], kind="stable")
+        sides = sides.assign(column=[_side(row) for _, row in sides.iterrows()])
         wide = sides.pivot_table(index="measure", columns="column", values="value", sort=False)
         shown = wide.map(lambda value: f"{value:,.0f}" if value >= 2 else f"{value:.3f}")
         for name in ("cases", "patients"):
