@@ -1,4 +1,4 @@
-"""The three pages in a real browser: what stands there, nothing in the console, nothing fetched from outside."""
+"""The pages in a real browser: what stands there, nothing in the console, nothing fetched from outside."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.fixtures_segmentation import made_up_pictures, made_up_run, segmentation_study
 from tests.fixtures_studies import HAPPENINGS, synthetic_study, write_study
 
 CHROMIUM = shutil.which("chromium") or ""
@@ -32,13 +33,15 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed (Debian: apt-get install chromium)"),
 ]
 
-# The dashboard as it is, with made-up bundles in place of trained ones.
+# The dashboard as it is, with made-up bundles in place of trained ones and one made-up data set more.
 STAND_IN = """
 import runpy, sys
 sys.path.insert(0, {root!r})
 from dashboard.widgets import store
+from tests.fixtures_segmentation import install, made_up_dataset
 from tests.test_dashboard_counseling import BUNDLES, FakePredictor
 store.bundles, store.predictor = (lambda: BUNDLES), FakePredictor
+install(made_up_dataset())
 runpy.run_path({app!r})
 """
 
@@ -67,13 +70,15 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running dashboard with two synthetic studies."""
+    """A running dashboard with two synthetic studies of outcomes and one of segmentation, run here with outlines kept."""
     home = tmp_path_factory.mktemp("house")
     write_study(home, synthetic_study())
     phantom = synthetic_study(
         "phantom", title="Phantom: simulated surgery", simulated=True, published=False, happenings=HAPPENINGS[:1]
     )
     write_study(home, phantom, run="0123456789abcdef")
+    write_study(home, segmentation_study(), run="0123456789abcdef")
+    made_up_run(home / "data" / "runs" / "segmentation_made_up" / "0123456789abcdef", "dynunet", made_up_pictures())
     script = home / "app.py"
     script.write_text(STAND_IN.format(root=str(ROOT), app=str(ROOT / "dashboard" / "app.py")), encoding="utf-8")
     port = _free_port()
@@ -164,6 +169,41 @@ def test_a_reader_walks_through_the_three_pages(watched: Watched, request: pytes
     page.keyboard.press("Enter")
     page.get_by_text("Changing a field clears the numbers").wait_for(timeout=WAIT_MS)
     assert page.get_by_text("people like you will have a complication").count() == 0
+
+    assert watched.troubles == []
+    assert watched.foreign == []
+
+
+def test_a_reader_clicks_a_dot_and_sees_the_case(watched: Watched, request: pytest.FixtureRequest) -> None:
+    look = request.node.callspec.params["watched"]
+    page = watched.page
+
+    watched.open("segmentation", "outlines best")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": 5600})
+    page.locator("img[alt^='Difference of case']").first.wait_for(timeout=WAIT_MS)
+    page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
+    page.locator(".js-plotly-plot .main-svg").nth(20).wait_for(timeout=WAIT_MS, state="attached")
+    assert _overflowing(page) == []
+
+    shown = page.locator("img[alt^='Reference of case']").first.get_attribute("alt")
+    spread = page.locator(".js-plotly-plot").nth(2)
+    dot = spread.locator(".scatterlayer .trace").nth(10).locator("path.point").first.bounding_box()
+    page.mouse.move(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2)
+    page.wait_for_timeout(500)
+    page.mouse.click(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2)
+    page.locator(f"img[alt^='Reference of case']:not([alt='{shown}'])").first.wait_for(timeout=WAIT_MS)
+    assert "method=dynunet" in page.url and "case=" in page.url
+    watched.shoot(f"segmentation-{look}", 5600)
+
+    watched.open("errors", "Which cases fail?")
+    page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
+    watched.shoot(f"errors-{look}", 4900)
+    assert _overflowing(page) == []
+
+    watched.open("ablations", "What does each part add?")
+    page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
+    watched.shoot(f"ablations-{look}", 1400)
+    assert _overflowing(page) == []
 
     assert watched.troubles == []
     assert watched.foreign == []
