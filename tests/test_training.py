@@ -18,7 +18,7 @@ from core.contracts.outcome import Outcome
 from core.errors import DataError, RecipeError, TrainingError
 from core.training.augmentation import affine_matrices, augment
 from core.training.batches import Batch, NetworkInput, in_batches
-from core.training.loop import TrainingData, TrainingReport, predict_logits, train, trial_loss
+from core.training.outcome_task import TrainingData, TrainingReport, predict_logits, train_outcomes, trial_loss
 from core.training.reproducible import reproducible
 from core.training.settings import TrainingSettings
 from core.training.splits import set_aside
@@ -225,7 +225,7 @@ def run(settings: TrainingSettings, seed: int = 0, data: TrainingData | None = N
     data = data or some_data()
     with reproducible(seed, "cpu"):
         network = Regression(1 + HAZARDS)
-        report = train(network, data, replace(settings, modality_dropout=0.0), seed=seed)
+        report = train_outcomes(network, data, replace(settings, modality_dropout=0.0), seed=seed)
     return Trained(network, report, data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from core.contracts.segmentation_recipe import SearchPart, TrainingPart
 from core.contracts.segmenter import SegmentContext
 from core.errors import CorruptError, LeakageError, TrainingError
 from core.training.budget import Budget, rate_factor
+from core.training.loop import Training
 from core.training.losses import criterion_of
 from core.training.picture_augmentation import Augmentation, augment_pictures
 from core.training.picture_batches import PictureStore, epoch_order, full_batches
@@ -182,45 +184,94 @@ class Killed(Exception):
     pass
 
 
-def _killed_after(epochs: int, given: SegmentContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.training import segmentation as module
+def _killed_after(epochs: int, given: SegmentContext, monkeypatch: pytest.MonkeyPatch, pictures: Pictures | None = None) -> None:
+    real = Training.epoch
 
-    real = module._Fit.epoch
-
-    def epoch(self: Any) -> None:
+    def epoch(self: Training) -> None:
         real(self)
         if self.epochs == epochs:
             raise Killed
 
-    monkeypatch.setattr(module._Fit, "epoch", epoch)
+    monkeypatch.setattr(Training, "epoch", epoch)
     with pytest.raises(Killed):
-        fit(given)
-    monkeypatch.setattr(module._Fit, "epoch", real)
+        fit(given, pictures)
+    monkeypatch.setattr(Training, "epoch", real)
 
 
-def test_f135_a_killed_fit_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.picture_checkpoint.SECONDS_BETWEEN", 0.0)
+def slots(folder: Path) -> list[Path]:
+    return sorted(folder.glob("state.*"))
+
+
+@pytest.mark.parametrize("more", [{}, {"semi": "mean_teacher"}, {"optimiser": "sgd"}])
+def test_f135_f139_a_killed_fit_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("core.training.checkpoint.SECONDS_BETWEEN", 0.0)
     # By epochs, not by budget: a budget in processor time never ends at the same step twice.
-    given = context(tmp_path / "state", budget_minutes=1000.0, schedule="constant", validation_share=0.0)
-    whole = weights(fit(context(budget_minutes=1000.0, schedule="constant", validation_share=0.0)))
-    _killed_after(3, given, monkeypatch)
-    assert (tmp_path / "state").exists()
-    assert torch.equal(weights(fit(given)), whole)
-    assert not (tmp_path / "state").exists()
+    pictures = Blobs().pictures()
+    half = Pictures(pictures.prepared, pictures.rows, pictures.patients, np.arange(len(pictures)) < 16)
+    whole = weights(fit(context(budget_minutes=1000.0, **more), half))
+    given = context(tmp_path / "state", budget_minutes=1000.0, **more)
+    _killed_after(4, given, monkeypatch, half)
+    assert len(slots(tmp_path)) == 2
+    assert torch.equal(weights(fit(given, half)), whole)
+    assert not slots(tmp_path)
 
 
-def test_f140_a_checkpoint_of_other_settings_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.picture_checkpoint.SECONDS_BETWEEN", 0.0)
+def test_f140_a_checkpoint_of_other_settings_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.checkpoint.SECONDS_BETWEEN", 0.0)
     _killed_after(2, context(tmp_path / "state"), monkeypatch)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(TrainingError, match="another learning_rate") as caught:
         fit(context(tmp_path / "state", learning_rate=0.001))
     assert caught.value.code == "RESUME_MISMATCH"
+    pictures = Blobs().pictures()
+    with pytest.raises(TrainingError, match="another patients"):
+        fit(context(tmp_path / "state"), Pictures(pictures.prepared, pictures.rows, pictures.patients[::-1], pictures.labelled))
 
 
-def test_f141_a_damaged_checkpoint_is_refused_and_never_a_silent_fresh_start(tmp_path: Path) -> None:
-    (tmp_path / "state").write_bytes(b"not safetensors")
-    with pytest.raises(CorruptError, match="cannot be read"):
+def test_f141_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.checkpoint.SECONDS_BETWEEN", 0.0)
+    whole = weights(fit(context(budget_minutes=1000.0)))
+    _killed_after(4, context(tmp_path / "state", budget_minutes=1000.0), monkeypatch)
+    newest = slots(tmp_path)[1]
+    newest.write_bytes(newest.read_bytes()[:-40])
+    said: list[str] = []
+    given = replace(context(tmp_path / "state", budget_minutes=1000.0), progress=lambda phrase, share: said.append(phrase))
+    assert torch.equal(weights(fit(given)), whole)
+    assert "damaged checkpoint was passed over" in said[0]
+    assert "epoch 4 of" in said[1]
+
+
+def test_f141_damaged_checkpoints_alone_are_refused_and_never_a_silent_fresh_start(tmp_path: Path) -> None:
+    (tmp_path / "state.even").write_bytes(b"not safetensors")
+    with pytest.raises(CorruptError, match="No checkpoint of state can be read"):
         fit(context(tmp_path / "state"))
+
+
+def test_f136_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.training import checkpoint as module
+
+    monkeypatch.setattr(module, "SECONDS_BETWEEN", 0.0)
+    whole = weights(fit(context(budget_minutes=1000.0)))
+    given, written, real = context(tmp_path / "state", budget_minutes=1000.0), [], module.save_file
+
+    def cut_short(tensors: Any, path: Path, metadata: Any) -> None:
+        written.append(path)
+        real(tensors, path, metadata=metadata)
+        if len(written) == 3:
+            path.write_bytes(path.read_bytes()[:100])
+            raise Killed
+
+    monkeypatch.setattr(module, "save_file", cut_short)
+    with pytest.raises(Killed):
+        fit(given)
+    monkeypatch.setattr(module, "save_file", real)
+    assert torch.equal(weights(fit(given)), whole)
+
+
+def test_checkpoints_are_written_at_most_once_a_minute(tmp_path: Path) -> None:
+    fit(context(tmp_path / "state"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_search_finds_the_better_half_and_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from core.training.trials import Trials, forecast_of, trials_of
 
 if TYPE_CHECKING:
     from core.training.batches import NetworkInput
-    from core.training.loop import TrainingReport
+    from core.training.outcome_task import TrainingReport
 
 OPTIONS: Mapping[str, object] = {
     "epochs": 20,
@@ -88,7 +88,7 @@ class NetworkPredictor:
 
     def fit_trials(self, cases: Cases, trials: Trials, context: FitContext) -> None:
         """As ``fit``, from trials; an outcome without events among them keeps its rate."""
-        from core.training.loop import TrainingData, train
+        from core.training.outcome_task import TrainingData, train_outcomes
         from core.training.reproducible import reproducible
 
         images = _images_of(cases, self.name)
@@ -99,7 +99,7 @@ class NetworkPredictor:
         inputs = self._inputs(cases)
         with reproducible(context.seed, context.device):
             self.network = self._build(images.channels, inputs.record.shape[1], context)
-            self.report = train(
+            self.report = train_outcomes(
                 self.network,
                 TrainingData(inputs, trials, cases.patients.astype(str).to_numpy(dtype=np.str_)),
                 self.settings,
@@ -130,7 +130,7 @@ class NetworkPredictor:
         Raises:
             DataError: not fitted, no pictures for a network that reads nothing else, or pictures of another shape.
         """
-        from core.training.loop import predict_logits
+        from core.training.outcome_task import predict_logits
 
         if self.network is None:
             raise DataError(f"Model {self.name!r} has not been fitted.", do="Call fit first.", code="NOT_FITTED")
