@@ -104,9 +104,10 @@ def test_a_model_keeps_its_colour_whichever_others_are_there() -> None:
     assert look.mark_of("base_rate", "reference").colour == look.GREY
 
 
-def test_no_two_known_models_look_the_same() -> None:
-    marks = [(mark.colour, mark.symbol) for mark in map(look.mark_of, look.KNOWN_PLACES)]
-    assert len(set(marks)) == len(marks)
+def test_no_two_known_models_of_one_kind_of_study_look_the_same() -> None:
+    for places in (look.OUTCOME_PLACES, look.SEGMENTER_PLACES):
+        marks = [(mark.colour, mark.symbol) for mark in map(look.mark_of, places)]
+        assert len(set(marks)) == len(marks)
 
 
 def test_a_variant_with_procedure_has_the_colour_of_its_model_and_another_form() -> None:

@@ -85,13 +85,24 @@ def _words(y: int, row: pd.Series, metric: MaskMetric) -> list[dict[str, Any]]:
 
 def cost_words(row: pd.Series) -> dict[str, str]:
     """What a method costs, in the units that fit; empty where nothing was measured."""
-    minutes = row["training_minutes"]
     return {
         "parameters": count_words(row["parameters"]),
-        "training_minutes": (duration(60 * minutes) if minutes > 0 else "none") if finite(minutes) else "",
-        "images_per_second": f"{row['images_per_second']:,.3g}" if finite(row["images_per_second"]) else "",
+        "training_minutes": _time_words(60 * row["training_minutes"]),
+        "images_per_second": _rate_words(row["images_per_second"]),
         "peak_mb": f"{row['peak_mb'] / 1024:.1f} GB" if finite(row["peak_mb"]) else "",
     }
+
+
+def _time_words(seconds: float) -> str:
+    """ "none", "under 0.1 s", "20 min"."""
+    if not finite(seconds):
+        return ""
+    return "none" if seconds <= 0 else "under 0.1 s" if seconds < 0.1 else duration(seconds)
+
+
+def _rate_words(rate: float) -> str:
+    """ "0.4", "7.4", "1,880"."""
+    return "" if not finite(rate) else f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def count_words(count: float) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.look import INK, dress, mark_of
+from dashboard.charts.look import GREY, dress, mark_of
 from dashboard.charts.wording import percent
 
 ROW_PX, LARGEST_PX = 27, 24
-RANK_COLOURS = ((0.0, "#0072B2"), (0.5, "#BFD9EA"), (1.0, "#F1F3F5"))
+RANK_COLOURS = ((0.0, "#0072B2"), (0.5, "#7FB3D3"), (1.0, "#B9C4CC"))
 
 
 def bubbles(ranks: pd.DataFrame, shares: pd.DataFrame) -> go.Figure:
@@ -22,7 +22,7 @@ def bubbles(ranks: pd.DataFrame, shares: pd.DataFrame) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=ranks["rank"], y=list(range(len(ranks))), mode="markers", hoverinfo="skip", showlegend=False,
-            marker={"symbol": "line-ns-open", "size": 16, "color": INK["light"], "line": {"width": 2, "color": INK["light"]}},
+            marker={"symbol": "circle-open", "size": LARGEST_PX + 5, "color": GREY, "line": {"width": 2, "color": GREY}},
         )
     )  # fmt: skip
     figure.update_yaxes(

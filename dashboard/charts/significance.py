@@ -13,14 +13,9 @@ STEPS: tuple[tuple[float, float], ...] = ((0.001, 1.0), (0.01, 0.75), (0.05, 0.5
 """Adjusted p below each bound is drawn that strongly."""
 
 SCALE = (
-    (0.0, "#B34700"),
-    (0.25, "#E08A52"),
-    (0.499, "#F6DCCB"),
-    (0.5, "#E9EDF0"),
-    (0.501, "#CFE3F0"),
-    (0.75, "#5CA6D3"),
-    (1.0, "#005A8F"),
-)
+    (0.0, "#B34700"), (0.125, "#D0702F"), (0.25, "#E39A66"), (0.49, "#A9B4BC"), (0.51, "#A9B4BC"), (0.75, "#7DB5D8"),
+    (0.875, "#3E8FC0"), (1.0, "#005A8F"),
+)  # fmt: skip
 BETTER, WORSE, SAME = "▲", "▼", "·"
 
 

@@ -70,8 +70,8 @@ def trade_alt(board: pd.DataFrame, metric: MaskMetric, cost: str) -> str:
         return "No cost was recorded."
     best = known.loc[metric.ranked(known["value"]).idxmax()]
     least = known.loc[known[cost].idxmax() if cost == "images_per_second" else known[cost].idxmin()]
-    return (
-        f"The best method, {best['label']}, has {metric.label} {metric.value(best['value'])} at "
-        f"{COSTS[cost].lower()}: {cost_words(best)[cost]}; the cheapest, {least['label']}, has {metric.value(least['value'])} at "
-        f"{cost_words(least)[cost]}."
-    )
+    quality = f"{metric.label} {metric.value(best['value'])}"
+    first = f"{COSTS[cost]}: the best method, {best['label']}, has {quality} at {cost_words(best)[cost]}"
+    if best["model"] == least["model"]:
+        return f"{first}, and is the cheapest."
+    return f"{first}; the cheapest, {least['label']}, has {metric.value(least['value'])} at {cost_words(least)[cost]}."

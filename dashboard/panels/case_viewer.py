@@ -18,6 +18,7 @@ from dashboard.widgets.trouble import section
 if TYPE_CHECKING:
     from core.serving.case_pictures import CasePicture, Panels, Unavailable
 
+MOST_IN_A_ROW = 4
 LEGEND = {
     "Image": "as it is in the data set",
     "Reference": "outline in green: what people drew",
@@ -141,8 +142,11 @@ def _draw(panels: Panels, view: MaskView, row: pd.Series) -> None:
     }  # fmt: skip
     known = {name: data for name, data in drawn.items() if data is not None}
     dice = view.metrics[MAIN].value(row["dice"])
-    for column, (name, data) in zip(st.columns(len(known), gap="small"), known.items(), strict=True):
-        with column:
+    width = len(known) if len(known) <= MOST_IN_A_ROW else 3
+    for at, (name, data) in enumerate(known.items()):
+        if at % width == 0:
+            columns = st.columns(width, gap="small")
+        with columns[at % width]:
             st.markdown(f"**{name}**")
             st.image(data, width="stretch", alt=f"{name} of case {row['case']}: {LEGEND[name]}. {row['label']} has Dice {dice}.")
             st.caption(LEGEND[name])

@@ -18,6 +18,7 @@ from dashboard.widgets import figures, folds, store
 from dashboard.widgets.sidebar import studies_of
 
 REPORTED_METRICS = ("dice", "jaccard", "accuracy", "sensitivity", "specificity")
+REPORTED_METHODS = {"unet": "U-Net", "segnet": "SegNet", "mask_rcnn": "Mask R-CNN", "fcn": "FCN", "cnn": "CNN"}
 CHOICE = {"complexity": "How complex", "published": "What was published", "community": "Who uses it"}
 
 
@@ -41,7 +42,7 @@ def published_section(view: MaskView) -> None:
     for item in numbers:
         row = measured.loc[item.model] if item.model in measured.index else None
         told = "not run" if row is None else metric.with_interval(row["value"], row["low"], row["high"])
-        label = view.labels.get(item.model, item.model.replace("_", " "))
+        label = view.labels.get(item.model, REPORTED_METHODS.get(item.model, item.model))
         rows.append({"Method": label, reported_column: number(item.value), here_column: told, "Best published": ""})
     for published in best:
         told = f"{number(published.value, 3)} ({published.dataset})"

@@ -25,7 +25,7 @@ def rank_section(view: MaskView) -> None:
     chart, shown = st.tabs(["Figure", "Table"])
     with chart:
         figures.figure(ranks.bubbles(table, shares), name=view.file("ranks"), alt=ranks.bubbles_alt(table, shares))
-        st.caption(f"A bubble's area: share of resampled studies with that rank; the stroke: the rank found. {_tau(view)}")
+        st.caption(f"A bubble's area: share of resampled studies with that rank; the ring: the rank found. {_tau(view)}")
     with shown:
         plain = pd.DataFrame(
             {
