@@ -106,12 +106,6 @@ def test_a_method_keeps_its_colour_in_every_figure(study: StudySummary, board: p
     assert factors.by_severity(faults).data[0].line.color == colour
 
 
-def test_no_two_known_methods_of_one_kind_look_the_same() -> None:
-    for places in (look.OUTCOME_PLACES, look.SEGMENTER_PLACES):
-        marks = [(mark.colour, mark.symbol) for mark in map(look.mark_of, places)]
-        assert len(set(marks)) == len(marks)
-
-
 @pytest.mark.parametrize(
     ("count", "told"), [(0, "none"), (1240, "1,240"), (659_600, "660 k"), (2_110_000, "2.1 M"), (np.nan, "")]
 )
