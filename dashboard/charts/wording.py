@@ -122,6 +122,12 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def first_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence of a text, and the others."""
+    first, stop, rest = text.partition(". ")
+    return (f"{first}.", rest) if stop else (text, "")
+
+
 def inputs_text(inputs: list[str]) -> str:
     """What a model sees, in words: "record, image"."""
     return ", ".join(INPUTS.get(item, item) for item in inputs)

@@ -12,6 +12,7 @@ import streamlit as st
 from core.storage.summaries import StudyPlace, StudySummary
 from dashboard.charts import mask_rows
 from dashboard.charts.mask_rows import MAIN, MaskMetric
+from dashboard.charts.wording import first_and_rest
 from dashboard.widgets import badges, choosers, folds, state, store
 from dashboard.widgets.sidebar import badges_of, chosen_study, title_of
 
@@ -123,14 +124,19 @@ def view_of(place: StudyPlace, summary: StudySummary, region: str, split: str, m
     )
 
 
+def headline(text: str, help: str | None = None) -> None:
+    """The first sentence large, the others below it."""
+    first, rest = first_and_rest(text)
+    st.markdown(f"### {first}", help=help)
+    if rest:
+        st.markdown(rest)
+
+
 def answer(view: MaskView) -> None:
     """The sentence that answers the page's question; it speaks of Dice in cross-validation."""
     sentence = str((view.summary.info.get("headlines") or {}).get(view.region_name, ""))
     if sentence:
-        first, _, rest = sentence.partition(". ")
-        st.markdown(f"### {first}{'.' if rest else ''}")
-        if rest:
-            st.markdown(rest)
+        headline(sentence)
     if view.split.startswith("external"):
         badges.row((badges.EXTERNAL,))
     if view.split != "internal" or view.metric.name != MAIN:

@@ -14,7 +14,7 @@ from core.storage.summaries import StudyPlace
 from dashboard.charts import ablations
 from dashboard.charts.wording import finite, plural
 from dashboard.panels import mask_about
-from dashboard.panels.mask_choice import MaskView, choose_view, open_study
+from dashboard.panels.mask_choice import MaskView, choose_view, headline, open_study
 from dashboard.panels.mask_ranking import number
 from dashboard.widgets import figures, folds, state, store
 from dashboard.widgets.pages import PageSpec, link
@@ -61,7 +61,7 @@ def _none_here(place: StudyPlace) -> None:
 
 def _body(view: MaskView, rows: pd.DataFrame) -> None:
     verdicts: Mapping[str, str] = view.summary.info.get("verdicts") or {}
-    st.markdown(f"### {_answer(view)}", help="  \n".join(f"**{word}:** {rule}" for word, rule in verdicts.items()))
+    headline(_answer(view), help="  \n".join(f"**{word}:** {rule}" for word, rule in verdicts.items()))
     _numbers(rows)
     st.subheader("What does each part add?", anchor=False)
     chart, table = st.tabs(["Figure", "Table"])

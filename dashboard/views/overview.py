@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import OpSightError
 from core.storage.summaries import StudyPlace, kind_of
-from dashboard.charts.wording import events, percent, plural
+from dashboard.charts.wording import events, first_and_rest, percent, plural
 from dashboard.panels.about import tables
 from dashboard.widgets import badges, folds, state, store, trouble
 from dashboard.widgets.pages import PageSpec, link
@@ -122,7 +122,8 @@ def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, A
 def _region(place: StudyPlace, info: Mapping[str, Any], region: Mapping[str, Any]) -> None:
     name, finding, count, door = st.columns([2.3, 5.4, 2, 0.9], gap="small", vertical_alignment="top")
     name.markdown(f"**{region['label']}**")
-    finding.markdown(str(info.get("headlines", {}).get(region["name"]) or "No finding was written for this region."))
+    text = str(info.get("headlines", {}).get(region["name"]) or "No finding was written for this region.")
+    finding.markdown(first_and_rest(text)[0])
     judged = sum(int(split["n_test"]) for split in info["splits"] if split["name"] == "internal")
     count.caption(f"{plural(judged, 'case')} judged")
     with door:
