@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.datasets import DATASETS
+from core.errors import BundleError
 from core.evaluation.segmentation.cases import hashed_case
 from core.serving import case_pictures
 from core.serving.case_pictures import CasePicture, Unavailable, case_picture
@@ -98,7 +100,7 @@ def test_the_outline_of_each_reader_is_drawn(home: Path, study: StudySummary) ->
 def test_a_method_whose_outlines_were_not_kept_leaves_the_rest_of_the_case(home: Path, study: StudySummary) -> None:
     found = case_picture(place_of(home, study), CASE, "segnet", "tumour")
     assert isinstance(found, CasePicture)
-    assert isinstance(found.prediction, Unavailable) and "kept no outline" in found.prediction.reason
+    assert isinstance(found.prediction, Unavailable) and "is not on this machine" in found.prediction.reason
 
 
 def test_a_study_run_elsewhere_shows_the_reference_and_says_how_to_get_the_outline(home: Path, study: StudySummary) -> None:
@@ -106,7 +108,7 @@ def test_a_study_run_elsewhere_shows_the_reference_and_says_how_to_get_the_outli
     write_study(home, smaller(study, published=True))
     found = case_picture(find_study(study.name), CASE, "unet", "tumour")
     assert isinstance(found, CasePicture) and isinstance(found.prediction, Unavailable)
-    assert "another machine" in found.prediction.reason and "study run" in found.prediction.do
+    assert "is not on this machine" in found.prediction.reason and "study run" in found.prediction.do
 
 
 def test_a_published_study_finds_the_outlines_of_its_own_run_here(home: Path, study: StudySummary) -> None:
@@ -157,3 +159,56 @@ def test_channels_that_are_no_colours_are_seen_one_at_a_time() -> None:
     assert pixels(found.panels(0, "post").image)[0, 0].tolist() == [90, 90, 90]
     colours = CasePicture("x", case_pictures.COLOUR, image, mask, none, levels=((0.0, 255.0),) * 3)
     assert pixels(colours.panels().image)[0, 0].tolist() == [10, 200, 90]
+
+
+def ship(monkeypatch: pytest.MonkeyPatch, run_id: str, row: str) -> None:
+    """A segmenter that outlines everything, shipped with that run."""
+    manifest = SimpleNamespace(manifest=SimpleNamespace(run_id=run_id, row=row))
+    monkeypatch.setattr(case_pictures, "segmenter_folders", lambda _: [Path("made_up/1")])
+    monkeypatch.setattr(case_pictures, "inspect_segmenter_bundle", lambda _: manifest)
+    monkeypatch.setattr(case_pictures, "_opened", lambda _: None)
+    drawn = lambda _, pictures: iter([SimpleNamespace(mask=np.ones((2, *pictures[0].image.shape[1:]), dtype=bool))])  # noqa: E731
+    monkeypatch.setattr(case_pictures, "outline", drawn)
+
+
+def one_fold(study: StudySummary, folds: int = 1) -> StudySummary:
+    return smaller(study, published=True, recipe={**study.info["recipe"], "run_folds": folds})
+
+
+def test_a_shipped_segmenter_draws_the_outline_that_was_judged(
+    home: Path, study: StudySummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(made_up_dataset())
+    write_study(home, one_fold(study))
+    ship(monkeypatch, str(study.info["run_id"]), "unet")
+    found = case_picture(find_study(study.name), CASE, "unet", "tumour")
+    assert isinstance(found, CasePicture) and isinstance(found.prediction, np.ndarray) and found.prediction.all()
+    other = case_picture(find_study(study.name), CASE, "segnet", "tumour")
+    assert isinstance(other, CasePicture) and isinstance(other.prediction, Unavailable)
+
+
+@pytest.mark.parametrize(("folds", "run_id", "split"), [(3, RUN, "internal"), (1, "another", "internal"), (1, RUN, "external:x")])
+def test_a_segmenter_that_may_have_learned_from_the_case_does_not_draw_it(
+    home: Path, study: StudySummary, monkeypatch: pytest.MonkeyPatch, folds: int, run_id: str, split: str
+) -> None:
+    install(made_up_dataset())
+    write_study(home, one_fold(study, folds))
+    ship(monkeypatch, run_id, "unet")
+    found = case_picture(find_study(study.name), CASE, "unet", "tumour", split)
+    assert isinstance(found, CasePicture) and isinstance(found.prediction, Unavailable)
+
+
+def test_a_broken_segmenter_leaves_the_reference_on_show(
+    home: Path, study: StudySummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(made_up_dataset())
+    write_study(home, one_fold(study))
+    ship(monkeypatch, str(study.info["run_id"]), "unet")
+
+    def broken(folder: Path) -> None:
+        raise BundleError("A file was changed.", do="Fetch it again.")
+
+    monkeypatch.setattr(case_pictures, "_opened", broken)
+    found = case_picture(find_study(study.name), CASE, "unet", "tumour")
+    assert isinstance(found, CasePicture) and isinstance(found.prediction, Unavailable)
+    assert "A file was changed" in found.prediction.reason and found.prediction.do == "Fetch it again."

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from core.bundles.segmenter_bundle import SegmenterBundle, inspect_segmenter_bundle, open_segmenter_bundle, segmenter_folders
 from core.contracts.dataset import DatasetSpec, LoadOptions
 from core.contracts.pictures import Picture, PictureSet
 from core.datasets import DATASETS
 from core.errors import OpSightError
 from core.evaluation.segmentation.cases import HUMAN, hashed_case
+from core.serving.segmenting import outline
 from core.storage.files import read_json
 from core.storage.locations import data_parent, dataset_root, places
 from core.storage.masks import mask_of
@@ -27,6 +29,7 @@ from core.storage.results import MASK_COLUMNS, RunStore
 from core.storage.summaries import StudyPlace
 
 Mask = NDArray[np.bool_]
+Masks = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
 EDGE = 420
@@ -139,7 +142,8 @@ def case_picture(place: StudyPlace, case: str, model: str, region: str, split: s
 
     Args:
         case: hashed id (``core.evaluation.segmentation.cases.hashed_case``).
-        model: row of the study whose prediction is shown; it is there only where the study was run on this machine.
+        model: row of the study whose outline is shown: as the run kept it where the study was run here, else drawn now by the
+            segmenter that was shipped with the study.
 
     Raises:
         CorruptError: the study's own file cannot be read.
@@ -154,7 +158,8 @@ def case_picture(place: StudyPlace, case: str, model: str, region: str, split: s
         case_id = _case_of(pictures, case)
         if case_id is None:
             return Unavailable("The copy of the data here does not hold this case.", _how_to_get(spec))
-        return _drawn(pictures, case_id, case, region, _prediction(place, info, pictures, case_id, model, region, split))
+        picture = pictures.source.read(case_id)
+        return _drawn(pictures, picture, case, region, _prediction(place, info, picture, model, split))
     except OpSightError as error:
         return Unavailable(f"The pictures are not on this machine: {error.message}", _how_to_get(spec))
 
@@ -182,38 +187,57 @@ def _case_of(pictures: PictureSet, case: str) -> str | None:
     return next((name for name in names if hashed_case(pictures.name, name) == case), None)
 
 
-def _prediction(
-    place: StudyPlace, info: Mapping[str, Any], pictures: PictureSet, case_id: str, model: str, region: str, split: str
-) -> Mask | Unavailable:
+def _prediction(place: StudyPlace, info: Mapping[str, Any], picture: Picture, model: str, split: str) -> Masks | Unavailable:
+    """(regions, *grid) that the method drew: kept by the run where it is here, else drawn now by its shipped segmenter."""
     if model == HUMAN:
         return Unavailable("This row is the readers themselves; each reader's outline is shown.")
     run = place.run or places().runs / str(info["name"]) / str(info.get("run_id", ""))
-    if not (run / "run.json").exists():
-        return Unavailable(
-            "The outline of this method is not here: the study was run on another machine.",
-            "Run it here to keep the outlines: python -m core study run",
-        )
-    mask = mask_of(RunStore(run, MASK_COLUMNS), model, split, case_id)
-    if mask is None:
-        return Unavailable("This run kept no outline of this method for this case.")
-    return mask[_place_of(pictures, region)]
+    kept = mask_of(RunStore(run, MASK_COLUMNS), model, split, picture.case_id) if (run / "run.json").exists() else None
+    if kept is not None:
+        return kept
+    try:
+        folder = _shipped(info, model, split)
+        if folder is not None:
+            return next(outline(_opened(folder), [picture])).mask
+    except OpSightError as error:
+        return Unavailable(f"The shipped segmenter cannot be used: {error.message}", error.do)
+    return Unavailable(
+        "The outline that this method drew of this case is not on this machine.",
+        "Run the study here to keep the outlines of all methods: python -m core study run",
+    )
 
 
-def _place_of(pictures: PictureSet, region: str) -> int:
-    return [item.name for item in pictures.regions].index(region)
+def _shipped(info: Mapping[str, Any], model: str, split: str) -> Path | None:
+    """The bundle of the very fit that was judged on this case; None where another fit was, which may have learned from it.
+
+    A bundle holds the fit of the first fold: only where one fold was run has it seen none of the cases judged.
+    """
+    if split != "internal" or int(info["recipe"].get("run_folds", 0)) != 1:
+        return None
+    for folder in segmenter_folders(places().models):
+        manifest = inspect_segmenter_bundle(folder).manifest
+        if (manifest.run_id, manifest.row) == (info.get("run_id"), model):
+            return folder
+    return None
+
+
+@lru_cache(maxsize=3)
+def _opened(folder: Path) -> SegmenterBundle:
+    return open_segmenter_bundle(folder)
 
 
 def _drawn(
-    pictures: PictureSet, case_id: str, case: str, region: str, prediction: Mask | Unavailable
+    pictures: PictureSet, picture: Picture, case: str, region: str, prediction: Masks | Unavailable
 ) -> CasePicture | Unavailable:
-    picture = pictures.source.read(case_id)
     if picture.mask is None:
         return Unavailable("Nobody outlined this case.")
-    reference = picture.mask[_place_of(pictures, region)]
-    if isinstance(prediction, np.ndarray) and prediction.shape != reference.shape:
-        prediction = Unavailable("The kept outline is on another grid than the picture.", "Run the study again on these data.")
+    at = [item.name for item in pictures.regions].index(region)
+    reference = picture.mask[at]
+    told = prediction if isinstance(prediction, Unavailable) else prediction[at]
+    if isinstance(told, np.ndarray) and told.shape != reference.shape:
+        told = Unavailable("The kept outline is on another grid than the picture.", "Run the study again on these data.")
     levels = tuple(_levels(channel) for channel in picture.image)
-    return CasePicture(case, pictures.channels, picture.image, reference, prediction, picture.readers, _aspect(picture), levels)
+    return CasePicture(case, pictures.channels, picture.image, reference, told, picture.readers, _aspect(picture), levels)
 
 
 def _levels(channel: NDArray[np.generic]) -> tuple[float, float]:

@@ -85,12 +85,11 @@ def _ring(figure: go.Figure, rows: pd.DataFrame, order: list[str], metric: MaskM
         figure.add_trace(go.Scatter(x=[found.iloc[0][metric.name]], y=[y], mode="markers", marker=ring, hoverinfo="skip", showlegend=False))  # noqa: E501  # fmt: skip
 
 
-def spread_alt(rows: pd.DataFrame, order: list[str], metric: MaskMetric) -> str:
-    """What the boxes show, in a sentence."""
-    known = rows[rows["model"].isin(order) & rows[metric.name].notna()]
-    if known.empty:
+def spread_alt(rows: pd.DataFrame, model: str, metric: MaskMetric) -> str:
+    """What the boxes show, in a sentence about one method."""
+    first = rows[(rows["model"] == model) & rows[metric.name].notna()]
+    if first.empty:
         return "No score of a single case was kept."
-    first = known[known["model"] == next(model for model in order if model in set(known["model"]))]
     low, high = first[metric.name].min(), first[metric.name].max()
     return (
         f"{metric.axis} of single cases. {first['label'].iloc[0]} lies between {metric.value(low)} and {metric.value(high)} over "

@@ -94,10 +94,10 @@ def cost_words(row: pd.Series) -> dict[str, str]:
 
 
 def _time_words(seconds: float) -> str:
-    """ "none", "under 0.1 s", "20 min"."""
+    """ "none", "< 0.1 s", "20 min"."""
     if not finite(seconds):
         return ""
-    return "none" if seconds <= 0 else "under 0.1 s" if seconds < 0.1 else duration(seconds)
+    return "none" if seconds <= 0 else "< 0.1 s" if seconds < 0.1 else duration(seconds)
 
 
 def _rate_words(rate: float) -> str:

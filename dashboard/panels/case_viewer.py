@@ -42,7 +42,7 @@ def spread_section(view: MaskView) -> None:
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
         drawing = case_scores.spread(rows, order, metric, (model, case))
-        figures.clickable(drawing, name=view.file("cases"), alt=case_scores.spread_alt(rows, order, metric), on_click=keep_case)
+        figures.clickable(drawing, name=view.file("cases"), alt=case_scores.spread_alt(rows, model, metric), on_click=keep_case)
         st.caption("Click a dot to see that case below.")
     with table:
         mine = mask_rows.worst_cases(rows, model, metric)
