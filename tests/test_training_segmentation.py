@@ -14,12 +14,13 @@ from torch import nn
 from core.contracts.pictures import Pictures
 from core.contracts.segmentation_recipe import SearchPart, TrainingPart
 from core.contracts.segmenter import SegmentContext
-from core.errors import CorruptError, LeakageError, TrainingError
+from core.errors import CorruptError, GeometryError, LeakageError, TrainingError
 from core.training.budget import Budget, rate_factor
 from core.training.loop import Training
 from core.training.losses import criterion_of
 from core.training.picture_augmentation import Augmentation, augment_pictures
 from core.training.picture_batches import PictureStore, epoch_order, full_batches
+from core.training.picture_task import _mean_dice, _whole_cases
 from core.training.reproducible import reproducible
 from core.training.search import search, search_training
 from core.training.segmentation import segment_items, train_segmenter
@@ -62,7 +63,7 @@ def test_every_loss_falls_towards_the_right_mask_and_is_highest_for_its_opposite
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_network_learns_blobs_with_every_loss(loss: str) -> None:
     blobs = Blobs()
-    network = fit(context(loss=loss, max_epochs=60), blobs.pictures())
+    network = fit(context(loss=loss, max_epochs=40), blobs.pictures())
     scores = segment_items(network, blobs.pictures(labelled=False), device="cpu", precision="fp32")
     assert mean_dice(scores, blobs) > 0.7
 
@@ -149,17 +150,50 @@ def test_augmentation_of_nothing_changes_nothing_in_2d_and_3d(grid: tuple[int, .
     assert torch.equal(same.mask, mask)
 
 
-def test_a_turn_by_a_right_angle_is_true_on_a_square() -> None:
-    image = torch.zeros(1, 1, 9, 9)
-    image[0, 0, 4, 8] = 1.0
+def test_turns_are_true_on_a_picture_of_unequal_edges() -> None:
+    # A bar keeps its length and its area, wherever it is turned.
+    axes = torch.meshgrid(torch.arange(40) - 19.5, torch.arange(80) - 39.5, indexing="ij")
+    bar = ((axes[0].abs() < 3) & (axes[1].abs() < 14)).float().expand(40, 1, 40, 80)
+    turned = Augmentation(turn_degrees=90.0, flip=False, zoom=0, shift=0, elastic=0, intensity=0, noise=0, chance=1.0)
+    near = axes[0].square() + axes[1].square() < 19**2  # beyond it lie mirrored copies
+    mask = augment_pictures(bar, bar, turned, torch.Generator().manual_seed(0)).mask * near
+    spread = [torch.cov(one[0].nonzero().T.float()).trace() for one in mask]
+    assert torch.stack(spread).std() / torch.stack(spread).mean() < 0.05
+    assert mask.sum(dim=(1, 2, 3)).std() / bar[0].sum() < 0.05
+
+
+@pytest.mark.parametrize("edges", [(33, 48), (17, 24, 31)])
+def test_one_spline_carries_straight_maps_as_affine_grid_does(edges: tuple[int, ...]) -> None:
     from core.training import picture_augmentation as module
 
-    theta = torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]])
-    grid = torch.nn.functional.affine_grid(theta, [1, 1, 9, 9], align_corners=False)
-    turned = torch.nn.functional.grid_sample(image, grid, align_corners=False)
-    found = module._affine(1, 2, Augmentation(turn_degrees=0, zoom=0, shift=0), torch.Generator(), torch.Size([9, 9]))
-    assert float(turned.sum()) == pytest.approx(1.0, abs=1e-4)
-    assert torch.allclose(found[0], torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+    image = torch.zeros(3, 1, *edges)
+    straight = Augmentation(turn_degrees=50.0, flip=False, elastic=0.0, chance=1.0)
+    ours = module._map(image, straight, torch.Generator().manual_seed(4))
+    theta = module._affine(3, len(edges), straight, torch.Generator().manual_seed(4), image.shape[2:])
+    assert torch.allclose(ours, torch.nn.functional.affine_grid(theta, list(image.shape), align_corners=False), atol=1e-5)
+
+
+def test_the_deformation_is_smooth_and_bounded_and_flips_reach_every_axis() -> None:
+    from core.training import picture_augmentation as module
+
+    image = torch.zeros(32, 1, 64, 64)
+    still = torch.nn.functional.affine_grid(torch.eye(2, 3).expand(32, 2, 3), list(image.shape), align_corners=False)
+    bent = Augmentation(turn_degrees=0, zoom=0, shift=0, elastic=0.05, flip=False, chance=1.0)
+    moved = module._map(image, bent, torch.Generator().manual_seed(1)) - still
+    assert float(moved.abs().mean()) > 0.02 and float(moved.abs().max()) < 2 * 0.05 * 1.6
+    assert float(moved.diff(dim=1).abs().max()) < 0.02
+    flips = module._map(image, Augmentation(turn_degrees=0, zoom=0, shift=0, elastic=0), torch.Generator().manual_seed(2))
+    corners = {(round(float(x)), round(float(y))) for x, y in flips[:, 0, 0] * 64 / 63}
+    assert corners == {(-1, -1), (-1, 1), (1, -1), (1, 1)}
+
+
+def test_a_batch_that_is_not_to_be_changed_stays_as_it_was() -> None:
+    image, mask = torch.randn(4, 1, 16, 16), (torch.rand(4, 1, 16, 16) < 0.5).float()
+    before = image.clone(), mask.clone()
+    augment_pictures(image, mask, Augmentation(), torch.Generator().manual_seed(0))
+    assert torch.equal(image, before[0]) and torch.equal(mask, before[1])
+    never = Augmentation(flip=False, chance=0.0, intensity=0.0, noise=0.0)
+    assert torch.equal(augment_pictures(image, mask, never, torch.Generator().manual_seed(0)).mask, mask)
 
 
 def test_an_epoch_shows_every_full_item_and_as_many_empty_ones_as_asked_for() -> None:
@@ -178,6 +212,92 @@ def test_patches_are_cut_around_regions_when_asked_for() -> None:
     batch = store.batch(np.array([0, 1, 2, 3]), rng)
     assert batch.image.shape == (4, 1, 12, 12, 12)
     assert all(bool(one.any()) for one in batch.mask)
+
+
+def test_items_that_do_not_fit_in_memory_are_read_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = Blobs().pictures()
+    half = Pictures(pictures.prepared, pictures.rows, pictures.patients, np.arange(len(pictures)) < 10)
+    rows, rng = np.array([3, 4, 15]), np.random.default_rng(0)
+    kept = PictureStore(half, torch.device("cpu"))
+    monkeypatch.setattr("core.training.picture_batches.MOST_BYTES", 0)
+    read = PictureStore(half, torch.device("cpu"))
+    assert read.stacked is None and not read.items and kept.stacked is not None
+    assert torch.equal(kept.batch(rows, rng).image, read.batch(rows, rng).image)
+    assert torch.equal(kept.batch(rows, rng).mask, read.batch(rows, rng).mask)
+    assert kept.holds.dtype == bool and kept.holds.tolist() == read.holds.tolist()
+
+
+def test_the_score_is_the_mean_over_cases_and_regions_that_are_held() -> None:
+    counts = np.array([[[4, 0], [4, 2], [4, 0]], [[1, 2], [2, 2], [2, 2]]], dtype=float)  # (cases, hit/predicted/drawn, regions)
+    assert _mean_dice(counts) == pytest.approx(np.mean([1.0, 0.5, 1.0]))
+    assert _mean_dice(np.array([[[0], [3], [0]], [[0], [0], [0]]], dtype=float)) == 0.5
+
+
+def test_slices_of_one_case_are_judged_together_and_no_case_is_cut_in_two() -> None:
+    owners = np.array([str(number // 5) for number in range(1000)])
+    chosen = _whole_cases(np.arange(1000), owners)
+    assert 150 <= len(chosen) <= 220
+    assert all((owners[chosen] == name).sum() == 5 for name in set(owners[chosen]))
+    assert len(set(owners[chosen]) & {str(number) for number in range(100, 200)}) > 10
+    assert _whole_cases(np.arange(50), owners).tolist() == list(range(50))
+
+
+class Volumes(Blobs):
+    """Volumes of unequal depth."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, (24, 24, 28))
+        self.images = [image[..., : 24 + number % 3] for number, image in enumerate(self.images)]
+        self.masks = [mask[..., : 24 + number % 3] for number, mask in enumerate(self.masks)]
+
+    def is_uniform(self) -> bool:
+        return False
+
+
+def test_volumes_of_unequal_size_are_learned_from_patches_and_outlined_by_windows() -> None:
+    volumes = Volumes(12)
+    network: Any = tiny(dims=3)
+    network.patch_shape = (16, 16, 16)
+    with reproducible(1, "cpu"):
+        report = train_segmenter(network, volumes.pictures(), context(max_epochs=24, foreground_share=0.5))
+    assert max(report.validation_score) > 0.6
+    one = segment_items(network, volumes.pictures().pick(np.array([1])), device="cpu")
+    assert one.shape == (1, 1, *volumes.images[1].shape[1:])
+    del network.patch_shape
+    with pytest.raises(GeometryError, match="unequal grids"):
+        train_segmenter(network, volumes.pictures(), context())
+
+
+class Deep(nn.Module):
+    """A network with a loss of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.asked = tiny(), 0
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.layer(image)
+
+    def training_loss(self, image: torch.Tensor, mask: torch.Tensor, criterion: Any) -> torch.Tensor:
+        self.asked += 1
+        return criterion(self.layer(image), mask) + 0.5 * criterion(self.layer(image), mask)
+
+
+def test_a_network_may_have_a_loss_of_its_own() -> None:
+    network = Deep()
+    with reproducible(1, "cpu"):
+        train_segmenter(network, Blobs().pictures(), context(max_epochs=2))
+    assert network.asked == 2 * (15 // 4)
+
+
+def test_training_stops_when_those_set_aside_no_longer_gain_and_keeps_the_best() -> None:
+    looks: list[float] = []
+    given = replace(context(max_epochs=60, patience=2, learning_rate=0.3), on_check=lambda done, dice: looks.append(dice))
+    network = tiny()
+    with reproducible(1, "cpu"):
+        report = train_segmenter(network, Blobs().pictures(), given)
+    assert report.epochs < 60 and looks == list(report.validation_score)
+    assert 2 <= report.epochs - report.best_epoch <= 2 + 60 * 0.7 / 16 + 1  # patience ends at a look
 
 
 class Killed(Exception):
@@ -249,11 +369,13 @@ def test_f141_damaged_checkpoints_alone_are_refused_and_never_a_silent_fresh_sta
 
 
 def test_f136_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import save_file as real
+
     from core.training import checkpoint as module
 
     monkeypatch.setattr(module, "SECONDS_BETWEEN", 0.0)
     whole = weights(fit(context(budget_minutes=1000.0)))
-    given, written, real = context(tmp_path / "state", budget_minutes=1000.0), [], module.save_file
+    given, written = context(tmp_path / "state", budget_minutes=1000.0), []
 
     def cut_short(tensors: Any, path: Path, metadata: Any) -> None:
         written.append(path)

@@ -1,4 +1,4 @@
-"""The one training loop: every network goes through ``train``, whatever it learns.
+"""The one training loop: every network goes through ``Training``, whatever it learns.
 
 What is learned is a ``Task``; how long, how fast and when those set aside are looked at is a ``Plan``. Under ``torchrun`` each
 process takes its share of every batch (``core.training.device.start_fabric``).
@@ -129,43 +129,9 @@ class Ears:
     on_look: Callable[[float, float], None] | None = None
 
 
-def train(
-    fabric: Fabric,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    plan: Plan,
-    *,
-    seed: int,
-    checkpoint: Path | None = None,
-    compiled: bool = False,
-    ears: Ears = Ears(),
-) -> Course:
-    """How it went; ``network`` holds the weights with the highest score, or the last where nobody is set aside.
-
-    Call it inside ``reproducible``.
-
-    Args:
-        checkpoint: a file beside which the state is kept, so that a killed training goes on; None: it is not.
-
-    Raises:
-        TrainingError: a loss that is not finite, or a checkpoint of another training.
-        CorruptError: there are checkpoints and none can be read.
-    """
-    model, set_up = fabric.setup(torch.compile(network) if compiled else network, optimizer)
-    if fabric.world_size > 1 and hasattr(network, "training_loss"):
-        model.mark_forward_method("training_loss")
-    draws = Draws.of(seed, fabric.device, fabric.global_rank)
-    training = Training(fabric, network, model, set_up, task, plan, draws, Checkpoint(checkpoint), ears)
-    training.resume()
-    while training.goes_on:
-        training.epoch()
-    return training.finish()
-
-
 @dataclass
 class Training:
-    """A training under way."""
+    """A training under way. Start and run it inside ``reproducible``."""
 
     fabric: Fabric
     network: nn.Module
@@ -186,9 +152,47 @@ class Training:
     looked: bool = True
     stopped: bool = False
 
-    def __post_init__(self) -> None:
-        if self.plan.looks:
-            self.next_look = self.plan.first_look
+    @staticmethod
+    def start(
+        fabric: Fabric,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        task: Task,
+        plan: Plan,
+        *,
+        seed: int,
+        checkpoint: Path | None = None,
+        compiled: bool = False,
+        ears: Ears = Ears(),
+    ) -> Training:
+        """Network and optimiser set up on the device, at the start or where a killed training was last kept.
+
+        Args:
+            optimizer: whose groups name their ``full_rate``.
+            checkpoint: a path beside which the state is kept, so that a killed training goes on; None: it is not.
+
+        Raises:
+            TrainingError: the checkpoint is of another training.
+            CorruptError: there are checkpoints and none can be read.
+        """
+        model, set_up = fabric.setup(torch.compile(network) if compiled else network, optimizer)
+        if fabric.world_size > 1 and hasattr(network, "training_loss"):
+            model.mark_forward_method("training_loss")
+        draws = Draws.of(seed, fabric.device, fabric.global_rank)
+        training = Training(fabric, network, model, set_up, task, plan, draws, Checkpoint(checkpoint), ears)
+        training.next_look = plan.first_look if plan.looks else math.inf
+        training.resume()
+        return training
+
+    def run(self) -> Course:
+        """How it went; ``network`` holds the weights with the highest score, or the last where nobody is set aside.
+
+        Raises:
+            TrainingError: a loss that is not finite.
+        """
+        while self.goes_on:
+            self.epoch()
+        return self.finish()
 
     @property
     def goes_on(self) -> bool:

@@ -18,7 +18,7 @@ from core.training.augmentation import augment
 from core.training.batches import NetworkInput, Rows, in_batches
 from core.training.budget import Budget
 from core.training.device import start_fabric
-from core.training.loop import Draws, Ears, Plan, train
+from core.training.loop import Draws, Ears, Plan, Training
 from core.training.settings import TrainingSettings
 from core.training.splits import set_aside
 from core.training.trials import Trials
@@ -82,7 +82,7 @@ def train_outcomes(
     task = OutcomeTask(data, settings, known[split.kept], known[split.aside], weights)
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings), weight_decay=settings.weight_decay)
     plan = Plan(settings.epochs, Budget(math.inf, device), _rate_over(settings.epochs), settings.clip_norm, settings.patience)
-    done = train(fabric, network, optimizer, task, plan, seed=seed, ears=Ears(progress))
+    done = Training.start(fabric, network, optimizer, task, plan, seed=seed, ears=Ears(progress)).run()
     return TrainingReport(done.epochs, done.best_epoch, done.losses, tuple(-score for score in done.scores), done.seconds)
 
 

@@ -1,7 +1,11 @@
 """Pictures and masks changed a little, the whole batch at once, on the device, through one transform.
 
-Turn, zoom, move and a smooth deformation are one map of the grid, applied to image and mask by one interpolation; then the
-image alone gets another contrast, brightness and noise. 2-D and 3-D.
+Flip, turn, zoom, move and a smooth deformation are one map of the grid: a cubic spline over a few knots, which carries straight
+maps exactly. Image and mask are looked up through it by one interpolation; then the image alone gets another contrast,
+brightness and noise. 2-D and 3-D.
+
+Reference: Catmull & Rom 1974, 10.1016/B978-0-12-079050-0.50020-5 (the spline); Simard et al., ICDAR 2003,
+10.1109/ICDAR.2003.1227801 (elastic deformation).
 """
 
 from __future__ import annotations
@@ -9,13 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-KNOTS = 5
-"""Edge of the coarse grid of the deformation: neighbouring knots move apart smoothly."""
+CELLS = 4
+"""Cells of the spline along each edge; it has a knot more at either end of each, and one beyond."""
+KNOTS = CELLS + 3
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,9 @@ def augment_pictures(image: torch.Tensor, mask: torch.Tensor, settings: Augmenta
     Args:
         generator: on the same device; all randomness comes from it.
     """
-    if settings.flip:
-        image, mask = _flipped(image, mask, generator)
-    grid = _grid(image, settings, generator)
-    both = F.grid_sample(torch.cat([image, mask], dim=1), grid, padding_mode="reflection", align_corners=False)
+    both = F.grid_sample(
+        torch.cat([image, mask], dim=1), _map(image, settings, generator), padding_mode="reflection", align_corners=False
+    )
     channels = image.shape[1]
     return ChangedBatch(_relit(both[:, :channels], settings, generator), (both[:, channels:] >= 0.5).to(image.dtype))
 
@@ -64,27 +69,38 @@ def _draw(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     return 2 * torch.rand(shape, generator=generator, device=generator.device) - 1
 
 
-def _flipped(image: torch.Tensor, mask: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    image, mask = image.clone(), mask.clone()
-    for axis in range(2, image.ndim):
-        chosen = torch.rand(len(image), generator=generator, device=image.device) < 0.5
-        image[chosen], mask[chosen] = image[chosen].flip(axis), mask[chosen].flip(axis)
-    return image, mask
-
-
-def _grid(image: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """(n, *grid, axes) where each pixel is looked up."""
+def _map(image: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """(n, *grid, axes) where each pixel is looked up, in the coordinates of ``grid_sample``."""
     count, axes = len(image), image.ndim - 2
-    changed = (torch.rand(count, generator=generator, device=image.device) < settings.chance).float()
-    theta = _affine(count, axes, settings, generator, image.shape[2:])
-    still = torch.eye(axes, axes + 1, device=image.device).expand(count, -1, -1)
-    theta = still + changed.view(-1, 1, 1) * (theta - still)
-    grid = F.affine_grid(theta, [count, 1, *image.shape[2:]], align_corners=False)
-    if settings.elastic > 0:
-        knots = 2 * settings.elastic * _draw((count, axes, *(KNOTS,) * axes), generator) * changed.view(-1, *(1,) * (axes + 1))
-        mode = "bicubic" if axes == 2 else "trilinear"
-        grid = grid + F.interpolate(knots, size=tuple(image.shape[2:]), mode=mode, align_corners=True).movedim(1, -1)
-    return grid
+    at = _knots(axes, image.device)
+    moved = _affine(count, axes, settings, generator, image.shape[2:]) @ at
+    moved = moved + 2 * settings.elastic * _draw((count, axes, at.shape[1]), generator)
+    changed = torch.rand((count, 1, 1), generator=generator, device=image.device) < settings.chance
+    knots = torch.where(changed, moved, at[:axes])
+    if settings.flip:
+        knots = knots * (2 * torch.randint(2, (count, axes, 1), generator=generator, device=image.device) - 1)
+    grid = knots.view(count, axes, *(KNOTS,) * axes)
+    for axis in range(2, 2 + axes):
+        grid = torch.tensordot(grid, _spline(image.shape[axis], image.device), dims=([2], [1]))
+    return grid.movedim(1, -1)
+
+
+def _knots(axes: int, device: torch.device) -> torch.Tensor:
+    """(axes + 1, knots) coordinates of the knots, the last axis first, and ones."""
+    edge = torch.arange(KNOTS, device=device) * (2 / CELLS) - 1 - 2 / CELLS
+    at = torch.meshgrid(*(edge,) * axes, indexing="ij")
+    return torch.stack([*(axis.flatten() for axis in reversed(at)), torch.ones(KNOTS**axes, device=device)])
+
+
+@lru_cache(maxsize=16)
+def _spline(size: int, device: torch.device) -> torch.Tensor:
+    """(pixels, knots) weight of each knot at each pixel."""
+    place = (torch.arange(size, device=device) + 0.5) * CELLS / size
+    cell = place.floor()
+    t = place - cell
+    weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]
+    at = cell.long().unsqueeze(1) + torch.arange(4, device=device)
+    return torch.zeros(size, KNOTS, device=device).scatter_(1, at, torch.stack(weights, dim=1) / 2)
 
 
 def _affine(count: int, axes: int, settings: Augmentation, generator: torch.Generator, shape: torch.Size) -> torch.Tensor:
@@ -104,8 +120,9 @@ def _affine(count: int, axes: int, settings: Augmentation, generator: torch.Gene
 def _relit(image: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
     one_each = (len(image), *(1,) * (image.ndim - 1))
     if settings.intensity > 0:
-        image = image * (1 + settings.intensity * _draw(one_each, generator)) + settings.intensity * _draw(one_each, generator)
+        contrast, brightness = (settings.intensity * _draw(one_each, generator) for _ in range(2))
+        image = torch.addcmul(brightness, image, 1 + contrast)
     if settings.noise > 0:
         strength = settings.noise * torch.rand(one_each, generator=generator, device=image.device)
-        image = image + strength * torch.randn(image.shape, generator=generator, device=image.device)
+        image = torch.addcmul(image, strength, torch.randn(image.shape, generator=generator, device=image.device))
     return image

@@ -70,15 +70,22 @@ class PictureTask:
     def loss(self, model: Any, rows: Rows, draws: Draws, done: float) -> torch.Tensor:
         """Of changed items against their changed masks, and of unlabelled ones against what the teacher sees in them."""
         batch = self._changed(rows, draws)
+        unmarked = self._changed(self._drawn(len(rows), draws), draws).image if self.teacher else None
         with autocast(self.settings.precision, self.device.type):
-            if hasattr(self.network, "training_loss"):
-                home = model if "training_loss" in getattr(model, "_forward_methods", ()) else self.network
-                loss: torch.Tensor = home.training_loss(batch.image, batch.mask, self._criterion)
-            else:
-                loss = self._criterion(model(batch.image), batch.mask)
-            if self.teacher is not None:
-                drawn = draws.rng.choice(self.unlabelled, size=min(len(rows), len(self.unlabelled)), replace=False)
-                loss = loss + self.teacher.loss(model, self._changed(drawn, draws).image, done)
+            loss = self._supervised(model, batch)
+            if self.teacher is not None and unmarked is not None:
+                loss = loss + self.teacher.loss(model, unmarked, done)
+        return loss
+
+    def _drawn(self, count: int, draws: Draws) -> Rows:
+        return np.asarray(draws.rng.choice(self.unlabelled, size=min(count, len(self.unlabelled)), replace=False))
+
+    def _supervised(self, model: Any, batch: PictureBatch) -> torch.Tensor:
+        if not hasattr(self.network, "training_loss"):
+            return self._criterion(model(batch.image), batch.mask)
+        # Through Fabric's wrapper where several processes share a batch; else directly, which leaves the network as it is.
+        home = model if "training_loss" in getattr(model, "_forward_methods", ()) else self.network
+        loss: torch.Tensor = home.training_loss(batch.image, batch.mask, self._criterion)
         return loss
 
     def _criterion(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from core.contracts.segmenter import FitReport, SegmentContext
 from core.errors import TrainingError
 from core.training.budget import Budget, rate_factor
 from core.training.device import autocast, start_fabric
-from core.training.loop import Ears, Plan, train
+from core.training.loop import Ears, Plan, Training
 from core.training.picture_task import PictureTask, laid_out
 
 LOOKS = 16
@@ -31,10 +31,10 @@ WINDOWS = 4
 """Windows of a volume that go through a network at a time: one at a time takes five times as long."""
 
 
-def train_segmenter(network: nn.Module, train_on: Pictures, context: SegmentContext) -> FitReport:
+def train_segmenter(network: nn.Module, train: Pictures, context: SegmentContext) -> FitReport:
     """How training went; ``network`` holds the weights with the highest mean Dice on the patients set aside.
 
-    Patients set aside come from ``train_on`` itself; unlabelled items are used only where the settings say how. Call it inside
+    Patients set aside come from ``train`` itself; unlabelled items are used only where the settings say how. Call it inside
     ``reproducible``.
 
     Args:
@@ -44,28 +44,7 @@ def train_segmenter(network: nn.Module, train_on: Pictures, context: SegmentCont
         TrainingError: no labelled item, a loss that is not finite, or a checkpoint of another training.
         CorruptError: there are checkpoints and none can be read.
     """
-    settings = TrainingPart.model_validate(dict(context.training))
-    if not train_on.labelled.any():
-        raise TrainingError("No training item has a mask.", do="Raise training.labels_share.", code="NO_TARGETS")
-    budget = Budget(settings.budget_minutes, context.device)
-    # bf16 is autocast by the task; fp16 also needs a scaled loss, which Fabric sees to on a GPU.
-    scaled = settings.precision == "fp16" and context.device == "cuda"
-    fabric = start_fabric(context.device, "16-mixed" if scaled else "32-true")
-    if train_on.prepared.dims == 2:
-        network.to(memory_format=torch.channels_last)
-    network.to(fabric.device)
-    task = PictureTask(network, train_on, settings, fabric.device, context.seed)
-    course = train(
-        fabric,
-        network,
-        _optimiser(network, settings),
-        task,
-        _plan(settings, budget),
-        seed=context.seed,
-        checkpoint=context.checkpoint,
-        compiled=settings.compile,
-        ears=Ears(context.progress, context.on_check),
-    )
+    course = start_training(network, train, context).run()
     return FitReport(
         parameters=sum(weight.numel() for weight in network.parameters()),
         minutes=course.minutes,
@@ -73,6 +52,31 @@ def train_segmenter(network: nn.Module, train_on: Pictures, context: SegmentCont
         best_epoch=course.best_epoch,
         training_loss=course.losses,
         validation_score=course.scores,
+    )
+
+
+def start_training(network: nn.Module, train: Pictures, context: SegmentContext) -> Training:
+    """The training that ``train_segmenter`` runs."""
+    settings = TrainingPart.model_validate(dict(context.training))
+    if not train.labelled.any():
+        raise TrainingError("No training item has a mask.", do="Raise training.labels_share.", code="NO_TARGETS")
+    budget = Budget(settings.budget_minutes, context.device)
+    # bf16 is autocast by the task; fp16 also needs a scaled loss, which Fabric sees to on a GPU.
+    scaled = settings.precision == "fp16" and context.device == "cuda"
+    fabric = start_fabric(context.device, "16-mixed" if scaled else "32-true")
+    network.to(fabric.device)
+    if train.prepared.dims == 2:
+        network.to(memory_format=torch.channels_last)
+    return Training.start(
+        fabric,
+        network,
+        _optimiser(network, settings),
+        PictureTask(network, train, settings, fabric.device, context.seed),
+        _plan(settings, budget),
+        seed=context.seed,
+        checkpoint=context.checkpoint,
+        compiled=settings.compile,
+        ears=Ears(context.progress, context.on_check),
     )
 
 
