@@ -19,9 +19,9 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from core.training.device import autocast
 from core.training.losses import criterion_of
 from core.training.picture_augmentation import Augmentation, augment_pictures
-from core.training.segmentation import _autocast
 
 ITEMS = 256
 HELD = 64
@@ -113,7 +113,7 @@ def ours(model: nn.Module) -> Callable[[torch.Tensor, torch.Tensor], float]:
         started = time.process_time()
         changed = augment_pictures(image, mask, Augmentation(), generator)
         augmenting = time.process_time() - started
-        with _autocast("auto", "cpu"):
+        with autocast("auto", "cpu"):
             logits = model(changed.image.contiguous(memory_format=torch.channels_last))
         criterion(logits.float(), changed.mask).backward()
         optimizer.step()
