@@ -404,15 +404,34 @@ def test_a_search_finds_the_better_half_and_goes_on_where_it_was(tmp_path: Path)
         report(0.5, settings["learning_rate"])
         return float(settings["learning_rate"])
 
-    found = search(objective, trials=6, storage=tmp_path / "s.sqlite", name="one", seed=0)
+    found = search(objective, trials=3, storage=tmp_path / "s.sqlite", name="one", seed=0)
     assert found["learning_rate"] == max(asked)
-    search(objective, trials=8, storage=tmp_path / "s.sqlite", name="one", seed=0)
-    assert len(asked) == 8
+    search(objective, trials=6, storage=tmp_path / "s.sqlite", name="one", seed=0)
+    assert len(asked) == 6
+    assert len(set(asked)) == 6, "a search that goes on draws no candidate twice"
+
+
+def test_a_search_stops_candidates_under_the_median(tmp_path: Path) -> None:
+    finished: list[float] = []
+
+    def objective(settings: Any, report: Any) -> float:
+        score = 1.0 - 0.1 * len(finished) if len(finished) < 4 else 0.0
+        for done in (0.3, 0.33, 0.6):
+            report(done, score)
+        finished.append(score)
+        return score
+
+    with pytest.raises(TrainingError, match="None of 0 candidates"):
+        search(objective, trials=0, storage=tmp_path / "s.sqlite", name="one", seed=0)
+    search(objective, trials=6, storage=tmp_path / "s.sqlite", name="one", seed=0)
+    assert finished == [1.0, 0.9, 0.8, pytest.approx(0.7)]
 
 
 def test_a_search_inside_a_training_part_gives_overrides_of_its_settings(tmp_path: Path) -> None:
-    given = context(max_epochs=2)
     part = SearchPart(trials=2, budget_share=0.5)
-    found = search_training(tiny, Blobs().pictures(), given, part, tmp_path / "s.sqlite", "one")
+    pictures = Blobs().pictures()
+    found = search_training(tiny, pictures, context(max_epochs=2), part, tmp_path / "s.sqlite", "one")
     assert set(found) <= set(TrainingPart.model_fields)
     assert "learning_rate" in found
+    with pytest.raises(TrainingError, match="None of 2 candidates"):
+        search_training(tiny, pictures, context(max_epochs=1, validation_share=0.0), part, tmp_path / "s.sqlite", "two")

@@ -19,7 +19,8 @@ from torch import nn
 
 from core.contracts.pictures import Pictures
 from core.contracts.segmentation_recipe import SearchPart
-from core.contracts.segmenter import FitReport, SegmentContext
+from core.contracts.segmenter import SegmentContext
+from core.errors import TrainingError
 from core.training.reproducible import reproducible
 from core.training.segmentation import train_segmenter
 
@@ -48,6 +49,9 @@ def search(objective: Objective, *, trials: int, storage: Path, name: str, seed:
 
     Args:
         storage: an SQLite file; name: of the search in it.
+
+    Raises:
+        TrainingError: no candidate was judged to its end.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
@@ -56,17 +60,31 @@ def search(objective: Objective, *, trials: int, storage: Path, name: str, seed:
         storage=f"sqlite:///{storage}",
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=WARM_UP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS),
     )
+    # A search that goes on must not draw its first candidates again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=WARM_UP_TRIALS)
     while sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.trials) < trials:
         study.optimize(lambda trial: objective(propose(trial), _reporter(trial)), n_trials=1)
+    if not any(trial.state == TrialState.COMPLETE for trial in study.trials):
+        raise TrainingError(
+            f"None of {trials} candidates of the search could be judged.",
+            do="Set patients aside (training.validation_share), or give the search a larger share of the budget.",
+            code="SEARCH_EMPTY",
+        )
     return dict(study.best_params)
 
 
 def _reporter(trial: optuna.Trial) -> Callable[[float, float], None]:
+    """Scores by tenths of the training, the same for all candidates, whenever each was looked at."""
+    told: list[int] = []
+
     def report(done: float, score: float) -> None:
-        trial.report(score, round(100 * done))
+        tenth = int(10 * done)
+        if tenth in told:
+            return
+        told.append(tenth)
+        trial.report(score, tenth)
         if trial.should_prune():
             raise optuna.TrialPruned
 
@@ -87,10 +105,19 @@ def search_training(
         training = {**context.training, **candidate, "budget_minutes": budget}
         inner = replace(context, training=training, checkpoint=None, progress=None, on_check=report)
         with reproducible(context.seed, context.device):
-            return _best(train_segmenter(build(), train, inner))
+            return _judged(build(), train, inner)
 
     return search(judged, trials=part.trials, storage=storage, name=name, seed=context.seed)
 
 
-def _best(report: FitReport) -> float:
-    return max(report.validation_score, default=float("-inf"))
+def _judged(network: nn.Module, train: Pictures, context: SegmentContext) -> float:
+    """The best score; a candidate whose loss is not finite, or that nobody judged, is out."""
+    try:
+        scores = train_segmenter(network, train, context).validation_score
+    except TrainingError as error:
+        if error.code != "LOSS_NOT_FINITE":
+            raise
+        scores = ()
+    if not scores:
+        raise optuna.TrialPruned
+    return max(scores)
