@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from core.training.picture_task import _mean_dice, _whole_cases
 from core.training.reproducible import reproducible
 from core.training.search import search, search_training
 from core.training.segmentation import segment_items, train_segmenter
+from tests.conftest import ROOT
 from tests.fixtures_pictures import Blobs, mean_dice
 
 LOSSES = ("cross_entropy", "dice", "jaccard", "dice_ce", "focal", "tversky")
@@ -298,6 +302,33 @@ def test_training_stops_when_those_set_aside_no_longer_gain_and_keeps_the_best()
         report = train_segmenter(network, Blobs().pictures(), given)
     assert report.epochs < 60 and looks == list(report.validation_score)
     assert 2 <= report.epochs - report.best_epoch <= 2 + 60 * 0.7 / 16 + 1  # patience ends at a look
+
+
+TWO_PROCESSES = """
+import os, pathlib, torch
+from core.training.reproducible import reproducible
+from core.training.segmentation import train_segmenter
+from tests.fixtures_pictures import Blobs
+from tests.test_training_segmentation import Deep, context, weights
+torch.set_num_threads(1)
+network = Deep()
+with reproducible(1, "cpu"):
+    report = train_segmenter(network, Blobs().pictures(), context(max_epochs=20, precision="fp32"))
+learned = f"{max(report.validation_score)} {float(weights(network).double().sum())}"
+pathlib.Path(__file__).with_name("learned." + os.environ["RANK"]).write_text(learned)
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_share_every_batch_and_end_with_the_same_weights(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(TWO_PROCESSES, encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "two.py")]
+    known = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **known}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (path.read_text(encoding="utf-8") for path in sorted(tmp_path.glob("learned.*")))
+    assert first == second
+    assert float(first.split()[0]) > 0.8
 
 
 class Killed(Exception):
