@@ -18,7 +18,7 @@ from core.errors import RecipeError, UnknownNameError, did_you_mean
 from core.segmentation import SEGMENTERS
 from core.studies.folds import Fold, divide, folds_digest
 
-JOB_VERSION = 1
+JOB_VERSION = 2
 HUMAN = "human_readers"
 CLASSICAL_MINUTES = 2.0
 """Expected minutes of a method without a budget, for the progress bar."""
