@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from core.segmentation._networks import NetworkFacts, padded
+from core.errors import RecipeError, TrainingError
+from core.segmentation import SEGMENTERS
+from core.segmentation._network_segmenter import prevalence
+from core.segmentation._networks import NetworkFacts, any_size, padded
 from core.segmentation._networks_encoder import SegNet
-from core.segmentation._networks_mask_rcnn import _instances, counted
+from core.segmentation._networks_mask_rcnn import _instances, build_mask_rcnn, counted
 from core.segmentation._networks_unet import PlainUnet, build_dynunet, plan_of
+from core.training.losses import criterion_of
+from core.training.weights import export_encoder, load_encoder
+from tests.fixtures_pictures import Blobs
 
 FACTS = NetworkFacts(channels=1, regions=1, dims=2, shape=(32, 32))
 
@@ -107,6 +117,80 @@ def test_each_connected_part_of_a_region_is_an_instance() -> None:
 
 
 def test_the_best_instance_counts_and_unsure_ones_do_not() -> None:
-    assert counted(torch.tensor([0.2, 0.1])) == [0]
-    assert counted(torch.tensor([0.9, 0.5, 0.1])) == [0, 1]
-    assert counted(torch.tensor([])) == []
+    assert counted(torch.tensor([0.2, 0.1]), always=True) == [0]
+    assert counted(torch.tensor([0.2, 0.1]), always=False) == []
+    assert counted(torch.tensor([0.9, 0.5, 0.1]), always=False) == [0, 1]
+    assert counted(torch.tensor([]), always=True) == []
+
+
+@pytest.mark.parametrize("name", ["cnn", "unet", "segnet", "attention_unet", "fcn", "deeplabv3plus", "segformer", "dynunet"])
+def test_an_untrained_network_answers_with_the_prevalence_of_each_region(name: str) -> None:
+    torch.manual_seed(0)
+    segmenter: Any = SEGMENTERS.get(name).make({})
+    network = segmenter.build(NetworkFacts(channels=1, regions=2, dims=2, shape=(64, 64)), segmenter.options)
+    network.start_at(np.array([0.04, 0.3]))
+    network.eval()
+    with torch.no_grad():
+        chances = network(torch.zeros(2, 1, 64, 64)).sigmoid().mean(dim=(0, 2, 3))
+    assert chances[0] < 0.12
+    assert 0.2 < chances[1] < 0.45
+
+
+def test_the_prevalence_is_that_of_items_whose_masks_may_be_read() -> None:
+    pictures = Blobs(count=6).pictures()
+    some = replace(pictures, labelled=np.array([True, False, True, False, False, False]))
+    drawn = [float(pictures.mask(row).mean()) for row in range(6)]
+    assert prevalence(some) == pytest.approx([(drawn[0] + drawn[2]) / 2])
+    assert drawn[1] > drawn[4] == 0
+
+
+def test_in_training_too_a_self_configured_unet_gives_one_picture_of_logits() -> None:
+    network = build_dynunet(FACTS, {"width": 4, "most": 8}).train()
+    assert network(torch.randn(2, 1, 32, 32)).shape == (2, 1, 32, 32)
+
+
+def test_mask_rcnn_learns_whether_every_picture_holds_an_object() -> None:
+    network = build_mask_rcnn(FACTS, {"backbone": "resnet10t", "width": 16}).train()
+    criterion = criterion_of("dice")
+    full = torch.zeros(2, 1, 32, 32)
+    full[:, :, 8:20, 8:20] = 1
+    network.training_loss(torch.randn(2, 1, 32, 32), full, criterion)
+    assert network.always
+    network.training_loss(torch.randn(2, 1, 32, 32), torch.zeros_like(full), criterion)
+    assert not network.always
+
+
+@pytest.mark.parametrize("options", [{"norm": "layer"}, {"attention": "everywhere"}, {"pretrained": True}])
+def test_a_unet_refuses_what_it_does_not_know(options: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match=next(iter(options))):
+        SEGMENTERS.get("unet").make(options)
+
+
+@pytest.mark.parametrize("name", ["fcn", "deeplabv3plus", "segformer"])
+def test_weights_that_cannot_be_fetched_stop_the_fit_with_a_way_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.getaddrinfo", offline)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    segmenter: Any = SEGMENTERS.get(name).make({"pretrained": True})
+    with pytest.raises(TrainingError, match="could not be fetched") as caught:
+        segmenter.build(FACTS, segmenter.options)
+    assert "pretrained" in caught.value.do
+
+
+def test_a_backbone_that_nobody_has_is_refused_with_its_neighbour() -> None:
+    segmenter: Any = SEGMENTERS.get("fcn").make({"backbone": "resnet1O"})
+    with pytest.raises(RecipeError, match="resnet1O"):
+        segmenter.build(FACTS, segmenter.options)
+
+
+def test_weights_learned_in_grey_answer_alike_to_a_grey_picture_in_colour(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    grey, colour = (
+        PlainUnet(NetworkFacts(channels, 1, 2, (32, 32)), 4, "batch", True, "none", 0.0).eval() for channels in (1, 3)
+    )
+    export_encoder(any_size(grey, 16, FACTS), tmp_path / "w.safetensors")
+    load_encoder(colour, tmp_path / "w.safetensors")
+    picture = torch.randn(1, 1, 32, 32)
+    assert torch.allclose(grey(picture), colour(picture.expand(1, 3, 32, 32)), atol=1e-5)

@@ -461,7 +461,9 @@ def test_a_search_stops_candidates_under_the_median(tmp_path: Path) -> None:
 def test_a_search_inside_a_training_part_gives_overrides_of_its_settings(tmp_path: Path) -> None:
     part = SearchPart(trials=2, budget_share=0.5)
     pictures = Blobs().pictures()
-    found = search_training(tiny, pictures, context(max_epochs=2), part, tmp_path / "s.sqlite", "one")
+    result = search_training(tiny, pictures, context(max_epochs=2), part, tmp_path / "s.sqlite", "one")
+    found = result.settings
+    assert result.minutes > 0
     assert set(found) <= set(TrainingPart.model_fields)
     assert "learning_rate" in found
     with pytest.raises(TrainingError, match="None of 2 candidates"):

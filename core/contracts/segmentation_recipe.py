@@ -80,7 +80,6 @@ class TrainingPart(Part):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: bool = False
     encoder_weights: str = ""
-    pretrained: bool = False
 
 
 class SearchPart(Part):

@@ -17,12 +17,14 @@ from core.contracts.pictures import Pictures
 from core.contracts.segmentation_recipe import SearchPart
 from core.contracts.segmenter import FitReport, SegmentContext
 from core.errors import RunError
-from core.segmentation._networks import Build, NetworkFacts
+from core.segmentation._networks import AnySize, Build, NetworkFacts
 from core.training.reproducible import reproducible
 from core.training.segmentation import segment_items, train_segmenter
 from core.training.weights import load_encoder
 
 STATISTICS_BATCH = 32
+MOST_COUNTED = 300
+"""Training items in which the pixels of each region are counted."""
 
 
 class NetworkSegmenter:
@@ -42,25 +44,36 @@ class NetworkSegmenter:
         """What ``core.training.segmentation.train_segmenter`` reports."""
         self.facts = _facts(train, context)
         self.device, self.precision = context.device, str(context.training.get("precision", "auto"))
-        context = self._searched(train, context, self.facts)
+        shares = prevalence(train)
+        context, searched = self._searched(train, context, shares)
         with reproducible(context.seed, context.device):
-            self.network = self.build(self.facts, self.options)
+            self.network = self._untrained(shares)
             if context.training.get("encoder_weights"):
                 load_encoder(_encoder(self.network), Path(str(context.training["encoder_weights"])))
             report = train_segmenter(self.network, train, context)
-        return replace(report, parameters=sum(weight.numel() for weight in self.network.parameters()))
+        return replace(report, minutes=report.minutes + searched)
 
-    def _searched(self, train: Pictures, context: SegmentContext, facts: NetworkFacts) -> SegmentContext:
-        """The context with the settings that a search inside the training part found, where one is asked for."""
+    def _untrained(self, shares: NDArray[np.float64]) -> nn.Module:
+        network = self.build(self._known, self.options)
+        if isinstance(network, AnySize):
+            network.start_at(shares)
+        return network
+
+    @property
+    def _known(self) -> NetworkFacts:
+        return self.facts or NetworkFacts(1, 1, 2, (1, 1))
+
+    def _searched(self, train: Pictures, context: SegmentContext, shares: NDArray[np.float64]) -> tuple[SegmentContext, float]:
+        """The context with the settings that a search inside the training part found, where one is asked for, and its minutes."""
         part = SearchPart.model_validate(dict(context.search))
         if not part.trials or context.checkpoint is None:
-            return context
+            return context, 0.0
         from core.training.search import search_training
 
         storage = context.checkpoint.with_name("search.sqlite")
         name = f"{self.name}-{context.checkpoint.name}"
-        found = search_training(lambda: self.build(facts, self.options), train, context, part, storage, name)
-        return replace(context, training={**context.training, **found})
+        found = search_training(lambda: self._untrained(shares), train, context, part, storage, name)
+        return replace(context, training={**context.training, **found.settings}), found.minutes
 
     def segment(self, pictures: Pictures) -> NDArray[np.float32]:
         """(items, regions, *grid) scores between 0 and 1.
@@ -91,9 +104,8 @@ class NetworkSegmenter:
 
     def export(self) -> Artifact:
         """Facts, options and weights."""
-        facts = self.facts or NetworkFacts(1, 1, 2, (1, 1))
         arrays = {name: _numbers(weight) for name, weight in self.fitted.state_dict().items()}
-        plain = {"facts": asdict(facts), "options": self.options, "precision": self.precision}
+        plain = {"facts": asdict(self._known), "options": self.options, "precision": self.precision}
         return Artifact(plain, arrays)
 
 
@@ -114,7 +126,7 @@ def restore_network(
 ) -> NetworkSegmenter:
     """The segmenter from what it exported."""
     plain: Any = artifact.plain
-    segmenter = kind(name, build, plain["options"])
+    segmenter = kind(name, build, {**plain["options"], **({"pretrained": False} if "pretrained" in plain["options"] else {})})
     segmenter.precision = plain.get("precision", "auto")
     facts = NetworkFacts(**{**plain["facts"], "shape": tuple(plain["facts"]["shape"])})
     segmenter.facts, segmenter.network = facts, build(facts, segmenter.options)
@@ -135,6 +147,14 @@ def _facts(train: Pictures, context: SegmentContext) -> NetworkFacts:
         wanted: Any = context.training.get("patch_shape") or getattr(prepared, "patch_shape", None) or (32,) * 3
         shape = tuple(min(int(edge), int(most)) for edge, most in zip(wanted, prepared.shape))
     return NetworkFacts(len(prepared.channels), len(prepared.regions), prepared.dims, tuple(shape))
+
+
+def prevalence(train: Pictures) -> NDArray[np.float64]:
+    """(regions,) share of the pixels of each region in the training items whose masks may be read."""
+    rows = np.flatnonzero(train.labelled)
+    counted = rows[:: max(1, len(rows) // MOST_COUNTED)]
+    shares = [mask.reshape(len(mask), -1).mean(axis=1) for mask in (train.mask(int(row)) for row in counted)]
+    return np.mean(shares, axis=0) if shares else np.zeros(len(train.prepared.regions))
 
 
 def _encoder(network: nn.Module) -> nn.Module:

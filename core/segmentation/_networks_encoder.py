@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.segmentation._networks import AnySize, NetworkFacts, any_size, conv_block, convolution
+from core.segmentation._networks import AnySize, NetworkFacts, any_size, conv_block, convolution, fetched
 
 
 def grown(picture: torch.Tensor, grid: torch.Size) -> torch.Tensor:
@@ -75,13 +75,13 @@ class Fcn(nn.Module):
     Reference: Long et al., CVPR 2015, 10.1109/CVPR.2015.7298965.
     """
 
-    def __init__(self, facts: NetworkFacts, backbone: str) -> None:
+    def __init__(self, facts: NetworkFacts, backbone: str, pretrained: bool) -> None:
         super().__init__()
         import timm
         from torchvision.models.segmentation.fcn import FCNHead
 
         self.encoder = timm.create_model(
-            backbone, pretrained=False, features_only=True, in_chans=facts.channels, out_indices=(2, 3, 4)
+            backbone, pretrained=pretrained, features_only=True, in_chans=facts.channels, out_indices=(2, 3, 4)
         )
         self.heads = nn.ModuleList(FCNHead(channels, facts.regions) for channels in self.encoder.feature_info.channels())
 
@@ -96,46 +96,55 @@ class Fcn(nn.Module):
 
 def build_cnn(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """The coarse baseline."""
-    return any_size(CoarseCnn(facts, options["width"]), 8, facts)
+    return any_size(CoarseCnn(facts, options["width"]), 8, facts, "head")
 
 
 def build_segnet(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """SegNet of ``depth`` levels."""
-    return any_size(SegNet(facts, options["width"], options["depth"]), 2 ** options["depth"], facts)
+    return any_size(SegNet(facts, options["width"], options["depth"]), 2 ** options["depth"], facts, "head")
 
 
 def build_fcn(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """FCN-8s on a timm ResNet."""
-    return any_size(Fcn(facts, options["backbone"]), 32, facts)
+    backbone, pretrained = options["backbone"], options["pretrained"]
+    inner = fetched(backbone, pretrained, lambda: Fcn(facts, backbone, pretrained))
+    # The answers of the three heads are added: the coarsest, alone, starts at the prevalence.
+    return any_size(inner, 32, facts, f"heads.2.{len(inner.get_submodule('heads.2')) - 1}")
 
 
 def build_deeplab(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """segmentation-models-pytorch's DeepLabV3+."""
     import segmentation_models_pytorch as smp
 
-    inner = smp.DeepLabV3Plus(
-        options["backbone"],
-        encoder_weights=None,
-        in_channels=facts.channels,
-        classes=facts.regions,
-        decoder_channels=options["width"],
-        encoder_output_stride=16,
-    )
-    return any_size(inner, 16, facts)
+    def inner() -> nn.Module:
+        network: nn.Module = smp.DeepLabV3Plus(
+            options["backbone"],
+            encoder_weights="imagenet" if options["pretrained"] else None,
+            in_channels=facts.channels,
+            classes=facts.regions,
+            decoder_channels=options["width"],
+            encoder_output_stride=16,
+        )
+        return network
+
+    return any_size(fetched(options["backbone"], options["pretrained"], inner), 16, facts, "segmentation_head.0")
 
 
 def build_segformer(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """segmentation-models-pytorch's SegFormer."""
     import segmentation_models_pytorch as smp
 
-    inner = smp.Segformer(
-        options["backbone"],
-        encoder_weights=None,
-        in_channels=facts.channels,
-        classes=facts.regions,
-        decoder_segmentation_channels=options["width"],
-    )
-    return any_size(inner, 32, facts)
+    def inner() -> nn.Module:
+        network: nn.Module = smp.Segformer(
+            options["backbone"],
+            encoder_weights="imagenet" if options["pretrained"] else None,
+            in_channels=facts.channels,
+            classes=facts.regions,
+            decoder_segmentation_channels=options["width"],
+        )
+        return network
+
+    return any_size(fetched(options["backbone"], options["pretrained"], inner), 32, facts, "segmentation_head.0")
 
 
 def build_swin_unetr(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
@@ -144,4 +153,4 @@ def build_swin_unetr(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize
 
     inner = SwinUNETR(facts.channels, facts.regions, feature_size=options["width"], spatial_dims=facts.dims)
     # Its lowest level halves the grid five times and normalises over what is left, which must be more than one place.
-    return any_size(inner, 64, facts)
+    return any_size(inner, 32, facts, "out.conv.conv", least=64)

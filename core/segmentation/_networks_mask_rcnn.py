@@ -28,7 +28,9 @@ from core.training.losses import Criterion
 LEVELS = ("0", "1", "2", "3")
 SMALLEST_EDGE = 2
 KEPT_SCORE = 0.3
-"""An instance counts from this score; the best one of a picture counts in any case."""
+"""An instance counts from this score; the best one of a picture counts in any case where training pictures always held one."""
+FEW_EMPTY = 0.05
+"""Largest share of empty training pictures (after augmentation) that still counts as always."""
 EDGE = 1e-4
 
 
@@ -84,21 +86,29 @@ class InstanceNetwork(nn.Module):
             mask_predictor=MaskRCNNPredictor(width, width, facts.regions + 1),
         )
         self.detector.transform.fixed_size = None
+        self.register_buffer("seen", torch.zeros(2))
 
     def training_loss(self, image: torch.Tensor, mask: torch.Tensor, criterion: Criterion) -> torch.Tensor:
         """Sum of the detector's own losses; each connected part of a region is an instance."""
         with torch.autocast(image.device.type, enabled=False):
             self.detector.train()
+            self.seen += torch.tensor([len(mask), int((~mask.flatten(1).any(dim=1)).sum())]).to(self.seen)
             losses = self.detector(list(image.float().contiguous()), [_instances(one) for one in mask])
         total: torch.Tensor = torch.stack(list(losses.values())).sum()
         return total
+
+    @property
+    def always(self) -> bool:
+        """Whether every picture is taken to hold an object, as those of the training did."""
+        pictures, empty = self.seen.tolist()
+        return bool(empty <= FEW_EMPTY * pictures)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits (n, regions, height, width): each pixel's best chance over the instances found."""
         answers = []
         for found in self.detect(image):
             chance = torch.full((self.regions, *image.shape[2:]), EDGE, device=image.device)
-            for place in counted(found["scores"]):
+            for place in counted(found["scores"], self.always):
                 region = int(found["labels"][place]) - 1
                 chance[region] = torch.maximum(chance[region], found["masks"][place, 0])
             answers.append(chance.clamp(EDGE, 1 - EDGE).logit())
@@ -113,19 +123,19 @@ class InstanceNetwork(nn.Module):
 
     def instances(self, image: torch.Tensor) -> list[NDArray[np.int32]]:
         """For each picture (height, width): 0 for background, 1, 2, … for the objects that count, best first."""
-        return [_numbered(found, tuple(image.shape[2:])) for found in self.detect(image)]
+        return [_numbered(found, tuple(image.shape[2:]), self.always) for found in self.detect(image)]
 
 
-def _numbered(found: dict[str, torch.Tensor], grid: tuple[int, ...]) -> NDArray[np.int32]:
+def _numbered(found: dict[str, torch.Tensor], grid: tuple[int, ...], always: bool) -> NDArray[np.int32]:
     numbers = np.zeros(grid, dtype=np.int32)
-    for number, place in reversed(list(enumerate(counted(found["scores"]), start=1))):
+    for number, place in reversed(list(enumerate(counted(found["scores"], always), start=1))):
         numbers[found["masks"][place, 0].cpu().numpy() >= 0.5] = number
     return numbers
 
 
-def counted(scores: torch.Tensor) -> list[int]:
-    """Places of the instances that count."""
-    return [place for place, score in enumerate(scores.tolist()) if place == 0 or score >= KEPT_SCORE]
+def counted(scores: torch.Tensor, always: bool) -> list[int]:
+    """Places of the instances that count, best first; ``always``: the best one does, however unsure."""
+    return [place for place, score in enumerate(scores.tolist()) if score >= KEPT_SCORE or (always and place == 0)]
 
 
 def _instances(mask: torch.Tensor) -> dict[str, torch.Tensor]:

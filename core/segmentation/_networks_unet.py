@@ -10,7 +10,7 @@ from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet
 from monai.networks.nets.attentionunet import AttentionBlock
 from torch import nn
 
-from core.segmentation._networks import NORMS, AnySize, NetworkFacts, any_size
+from core.segmentation._networks import NORMS, AnySize, NetworkFacts, any_size, convolution
 from core.training.losses import Criterion
 
 
@@ -75,14 +75,14 @@ def _squeeze(channels: int) -> nn.Module:
 def build_unet(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """U-Net of ``width`` to 16 x ``width`` channels."""
     inner = PlainUnet(facts, options["width"], options["norm"], options["skips"], options["attention"], float(options["dropout"]))
-    return any_size(inner, 16, facts)
+    return any_size(inner, 16, facts, "final_conv")
 
 
 def build_attention_unet(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """MONAI's Attention U-Net."""
     channels = [options["width"] * 2**level for level in range(5)]
     inner = AttentionUnet(facts.dims, facts.channels, facts.regions, channels, (2, 2, 2, 2), dropout=float(options["dropout"]))
-    return any_size(inner, 16, facts)
+    return any_size(inner, 16, facts, "model.2.conv")
 
 
 class SelfConfigured(nn.Module):
@@ -115,6 +115,11 @@ class SelfConfigured(nn.Module):
 class DeeplySupervised(AnySize):
     """``SelfConfigured`` for inputs of any size, with its own loss."""
 
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits (n, regions, *grid) of the finest level, in training too."""
+        logits = super().forward(image)
+        return logits[:, 0] if self.training else logits
+
     def training_loss(self, image: torch.Tensor, mask: torch.Tensor, criterion: Criterion) -> torch.Tensor:
         """Mean over levels, each with half the weight of the finer one (nnU-Net)."""
         heads = super().forward(image).unbind(dim=1)
@@ -140,4 +145,10 @@ def plan_of(facts: NetworkFacts) -> list[tuple[int, ...]]:
 def build_dynunet(facts: NetworkFacts, options: Mapping[str, Any]) -> AnySize:
     """The self-configured U-Net of at most ``most`` channels."""
     inner = SelfConfigured(facts, options["width"], options["most"])
-    return DeeplySupervised(inner, 2**inner.depth, facts.shape if facts.dims == 3 else None)
+    heads = [name for name, part in inner.named_modules() if isinstance(part, convolution(facts.dims)) and _answers(name)]
+    return DeeplySupervised(inner, 2**inner.depth, heads, patch_shape=facts.shape if facts.dims == 3 else None)
+
+
+def _answers(name: str) -> bool:
+    """Whether a convolution of MONAI's DynUNet gives logits: that of the finest level, or of a lower one."""
+    return "output_block" in name or "deep_supervision_heads" in name

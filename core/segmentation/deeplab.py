@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.segmentation._network_segmenter import NetworkSegmenter
 
 
-DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "width": 64}
+DEFAULTS: dict[str, Any] = {"backbone": "resnet18", "width": 64, "pretrained": False}
 
 
 def make(options: Mapping[str, Any]) -> NetworkSegmenter:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.segmentation._network_segmenter import NetworkSegmenter
 
 
-DEFAULTS: dict[str, Any] = {"backbone": "resnet10t"}
+DEFAULTS: dict[str, Any] = {"backbone": "resnet10t", "pretrained": False}
 
 
 def make(options: Mapping[str, Any]) -> NetworkSegmenter:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.segmentation._network_segmenter import NetworkSegmenter
 
 
-DEFAULTS_SEGFORMER: dict[str, Any] = {"backbone": "mit_b0", "width": 128}
+DEFAULTS_SEGFORMER: dict[str, Any] = {"backbone": "mit_b0", "width": 128, "pretrained": False}
 
 
 def make_segformer(options: Mapping[str, Any]) -> NetworkSegmenter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.contracts.forecast import Artifact
 from core.contracts.segmenter import Choice, SegmenterSpec
-from core.segmentation._options import with_defaults
+from core.segmentation._options import one_of, with_defaults
 
 if TYPE_CHECKING:
     from core.segmentation._network_segmenter import NetworkSegmenter
@@ -21,7 +21,10 @@ def make(options: Mapping[str, Any]) -> NetworkSegmenter:
     from core.segmentation._network_segmenter import NetworkSegmenter
     from core.segmentation._networks_unet import build_unet
 
-    return NetworkSegmenter("unet", build_unet, with_defaults("unet", options, DEFAULTS))
+    chosen = with_defaults("unet", options, DEFAULTS)
+    one_of("unet", "norm", chosen["norm"], ("batch", "instance", "group", "none"))
+    one_of("unet", "attention", chosen["attention"], ("none", "gates", "scse"))
+    return NetworkSegmenter("unet", build_unet, chosen)
 
 
 def restore(artifact: Artifact) -> NetworkSegmenter:

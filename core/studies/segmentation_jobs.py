@@ -23,7 +23,7 @@ from core.errors import OpSightError, RecipeError, TrainingError
 from core.imaging.corruption import CORRUPTIONS
 from core.metrics.masks.judging import judge_mask
 from core.segmentation import SEGMENTERS
-from core.segmentation._adaptation import make_adaptation
+from core.segmentation._adaptation import Adaptation, make_adaptation
 from core.segmentation._readers import readers_against_consensus
 from core.segmentation._refinement import refine
 from core.segmentation._views import AdaptedPictures, CorruptedPictures
@@ -102,7 +102,7 @@ def _learn_and_judge(job: SegmentationJob, given: SegmentationInput) -> Segmenta
     if job.adapt == "test_time_norm":
         _adapt(segmenter, seen, job)
     judge = _Judge(job, given.pictures, segmenter, given.device)
-    judge.everything(prepared, seen)
+    judge.everything(prepared, adaptation)
     return SegmentationResult(
         rows=judge.table(),
         seconds=0.0,
@@ -152,15 +152,15 @@ class _Judge:
         self.masks: dict[str, NDArray[np.bool_]] = {}
         self.seconds, self.items = 0.0, 0
 
-    def everything(self, prepared: PreparedPictures, seen: PreparedPictures) -> None:
-        """Judges the clean test cases, then a fixed sample of them under every planted fault."""
-        for case_id, scores in self._scores(seen, self.job.test):
+    def everything(self, prepared: PreparedPictures, adaptation: Adaptation) -> None:
+        """Judges the clean test cases, then a fixed sample of them under every planted fault: spoilt first, adapted then."""
+        for case_id, scores in self._scores(AdaptedPictures(prepared, adaptation), self.job.test):
             self.masks[case_id] = self._judge(case_id, prepared.restore(case_id, scores), CLEAN)
         sample = fault_sample(self.job)
         for name in self.job.evaluation["corruptions"]:
             for severity in range(1, int(self.job.evaluation["severities"]) + 1):
-                spoilt = CorruptedPictures(seen, CORRUPTIONS[name], severity, self.job.seed)
-                for case_id, scores in self._scores(spoilt, sample):
+                spoilt = CorruptedPictures(prepared, CORRUPTIONS[name], severity, self.job.seed)
+                for case_id, scores in self._scores(AdaptedPictures(spoilt, adaptation), sample):
                     self._judge(case_id, prepared.restore(case_id, scores), f"{name}:{severity}")
 
     def _scores(self, view: PreparedPictures, cases: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:

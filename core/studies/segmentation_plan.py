@@ -18,7 +18,9 @@ from core.errors import RecipeError, UnknownNameError, did_you_mean
 from core.segmentation import SEGMENTERS
 from core.studies.folds import Fold, divide, folds_digest
 
-JOB_VERSION = 2
+JOB_VERSION = 1
+NETWORK_VERSION = 3
+"""Of how networks are built and trained: a change of it makes parts of earlier runs useless, but not those of other methods."""
 HUMAN = "human_readers"
 CLASSICAL_MINUTES = 2.0
 """Expected minutes of a method without a budget, for the progress bar."""
@@ -30,7 +32,8 @@ class SegmentationJob:
 
     Args:
         row: slug in the results; base_model: the plug-in.
-        preparation, training, search: the study's parts with the row's own values merged in, as plain data.
+        preparation, training, search: the study's parts with the row's own values merged in, as plain data; a method that is no
+            network is told of its training only whose masks it may see.
         evaluation: what is judged besides the clean test cases.
     """
 
@@ -55,7 +58,8 @@ class SegmentationJob:
     @property
     def key(self) -> str:
         """Twenty hex digits over everything that its result depends on besides the data's fingerprint."""
-        plain = {**asdict(self), "job_version": JOB_VERSION}
+        versions = {"job_version": JOB_VERSION, **({"network_version": NETWORK_VERSION} if self.is_network else {})}
+        plain = {**asdict(self), **versions}
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=list).encode()).hexdigest()[:20]
 
     @property
@@ -172,7 +176,7 @@ class _Row:
             version=self.spec.version,
             options=self.part.options,
             preparation=self.preparation.model_dump(mode="json"),
-            training=self.training.model_dump(mode="json"),
+            training=self.training.model_dump(mode="json", include=None if self.spec.is_network else {"labels_share"}),
             search=self.part.search.model_dump(mode="json") if self.part.search.trials else {},
             refine=self.part.refine,
             adapt=self.part.adapt,

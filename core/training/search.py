@@ -9,7 +9,7 @@ Reference: Akiba et al., KDD 2019, 10.1145/3292500.3330701.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,14 @@ Objective = Callable[[Mapping[str, Any], Callable[[float, float], None]], float]
 
 WARM_UP_TRIALS = 4
 LOSSES = ("dice_ce", "dice", "tversky", "focal")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Overrides of ``training`` that did best, and the minutes that this call spent on finding them."""
+
+    settings: dict[str, Any]
+    minutes: float
 
 
 def propose(trial: optuna.Trial) -> dict[str, Any]:
@@ -93,27 +101,31 @@ def _reporter(trial: optuna.Trial) -> Callable[[float, float], None]:
 
 def search_training(
     build: Callable[[], nn.Module], train: Pictures, context: SegmentContext, part: SearchPart, storage: Path, name: str
-) -> dict[str, Any]:
+) -> Found:
     """Overrides of ``training`` that did best on patients set aside from ``train``.
 
     Args:
         build: a fresh network; part: how many candidates, and which share of the budget each gets.
     """
     budget = float(str(context.training["budget_minutes"])) * part.budget_share
+    spent: list[float] = []
 
     def judged(candidate: Mapping[str, Any], report: Callable[[float, float], None]) -> float:
         training = {**context.training, **candidate, "budget_minutes": budget}
         inner = replace(context, training=training, checkpoint=None, progress=None, on_check=report)
         with reproducible(context.seed, context.device):
-            return _judged(build(), train, inner)
+            return _judged(build(), train, inner, spent)
 
-    return search(judged, trials=part.trials, storage=storage, name=name, seed=context.seed)
+    settings = search(judged, trials=part.trials, storage=storage, name=name, seed=context.seed)
+    return Found(settings, sum(spent))
 
 
-def _judged(network: nn.Module, train: Pictures, context: SegmentContext) -> float:
+def _judged(network: nn.Module, train: Pictures, context: SegmentContext, spent: list[float]) -> float:
     """The best score; a candidate whose loss is not finite, or that nobody judged, is out."""
     try:
-        scores = train_segmenter(network, train, context).validation_score
+        report = train_segmenter(network, train, context)
+        spent.append(report.minutes)
+        scores = report.validation_score
     except TrainingError as error:
         if error.code != "LOSS_NOT_FINITE":
             raise

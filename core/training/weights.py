@@ -12,7 +12,7 @@ from torch import nn
 from core.errors import RecipeError
 from core.storage.atomic import atomic_path
 
-PREFIXES = ("", "encoder.", "backbone.", "encoder.backbone.", "module.")
+PREFIXES = ("", "encoder.", "backbone.", "encoder.backbone.", "module.", "inner.", "inner.encoder.")
 
 
 def export_encoder(encoder: nn.Module, path: Path) -> None:
@@ -25,12 +25,15 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
 def load_encoder(encoder: nn.Module, path: Path) -> None:
     """Puts the weights of a file into an encoder; the file may hold more (heads, a decoder) and may prefix its names.
 
+    Where the file was trained on pictures of another number of channels, the first convolution answers to their sum as before.
+
     Raises:
         RecipeError: no such file, not safetensors, a weight is missing, or one has another shape.
     """
     found = _read(path)
     wanted = encoder.state_dict()
     prefix = max(PREFIXES, key=lambda start: sum(start + name in found for name in wanted))
+    weights = {}
     for name, tensor in wanted.items():
         if prefix + name not in found:
             raise RecipeError(
@@ -38,14 +41,23 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
                 do="Give the weights of the same encoder (network.backbone).",
                 code="ENCODER_WEIGHTS",
             )
-        given = found[prefix + name]
+        given = _for_channels(found[prefix + name], tensor) if name == next(iter(wanted)) else found[prefix + name]
         if given.shape != tensor.shape:
             raise RecipeError(
                 f"{path.name}: {name!r} has shape {tuple(given.shape)}; the encoder expects {tuple(tensor.shape)}.",
                 do="Use the same encoder, channels and width as the file was trained with.",
                 code="ENCODER_WEIGHTS",
             )
-    encoder.load_state_dict({name: found[prefix + name] for name in wanted})
+        weights[name] = given
+    encoder.load_state_dict(weights)
+
+
+def _for_channels(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """A first convolution (out, channels, *kernel) for another number of channels: a grey picture gives the same answers."""
+    alike = given.ndim == wanted.ndim >= 4 and given.shape[0] == wanted.shape[0] and given.shape[2:] == wanted.shape[2:]
+    if not alike or given.shape[1] == wanted.shape[1]:
+        return given
+    return given.float().sum(dim=1, keepdim=True).expand_as(wanted) / wanted.shape[1]
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -54,7 +66,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, SafetensorError) as error:
         raise RecipeError(
             f"The encoder weights {path} cannot be read: {error}.",
-            do="Give network.encoder_weights the path of a safetensors file.",
+            do="Give encoder_weights the path of a safetensors file.",
             code="ENCODER_WEIGHTS",
         ) from error
     return weights
