@@ -11,9 +11,10 @@ import pytest
 from scipy.stats import kendalltau, wilcoxon
 
 from core.evaluation.bootstrap import Interval
+from core.evaluation.multiplicity import holm
 from core.evaluation.segmentation.ablations import VERDICTS, ablations, two_way, verdict
 from core.evaluation.segmentation.cases import HUMAN, case_values, hashed_case, with_metrics
-from core.evaluation.segmentation.comparisons import comparisons, holm, signed_rank
+from core.evaluation.segmentation.comparisons import comparisons, signed_rank
 from core.evaluation.segmentation.factors import factors, levels_of, robustness
 from core.evaluation.segmentation.means import Board, Resampling, boards, intervals, scores
 from core.evaluation.segmentation.ranks import Ranking, mean_tau, ranks_of

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.contracts.codebook import Field
 from core.contracts.cohort import Cohort
@@ -50,6 +51,13 @@ def default_groups(cohort: Cohort, names: Sequence[str] = ()) -> pd.DataFrame:
     """The groups of a summary: single ones, and sex crossed with age where both are there."""
     table = group_table(cohort, names)
     return pd.concat([table, crossings(table, *CROSSED)], axis=1)
+
+
+def others(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Cases of the other levels of a group's grouping; of a crossing, of all its other cells. A missing value is in neither."""
+    parts = name.split(" & ")
+    known = np.all([table[levels(table, part.split("=", 1)[0])].any(axis=1) for part in parts], axis=0)
+    return np.asarray(known & ~table[name].to_numpy(dtype=bool))
 
 
 def levels(table: pd.DataFrame, grouping: str) -> list[str]:

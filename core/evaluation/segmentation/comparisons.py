@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
+from core.evaluation.multiplicity import holm
 from core.evaluation.segmentation.cases import HUMAN, compared_metrics
 from core.evaluation.segmentation.means import Board, Numbers, by_patient, intervals
 
@@ -68,17 +69,3 @@ def signed_rank(differences: Numbers) -> float:
         return float("nan")
     differences = differences[np.abs(differences) > SAME]
     return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number (Holm's step-down); NaN stays and does not count.
-
-    Worked: 0.01, 0.04, 0.03 become 0.03, 0.06, 0.06.
-    """
-    given = np.asarray(p_values, dtype=float)
-    adjusted = np.full(len(given), np.nan)
-    known = np.flatnonzero(np.isfinite(given))
-    order = known[np.argsort(given[known], kind="stable")]
-    steps = np.minimum(1.0, given[order] * np.arange(len(order), 0, -1))
-    adjusted[order] = np.maximum.accumulate(steps)
-    return [float(value) for value in adjusted]
