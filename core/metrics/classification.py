@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.contracts.metric import Array, MetricSpec, Sample
+from core.contracts.metric import Aim, Array, MetricSpec, Sample
 from core.metrics.weighting import ratio
 
 
@@ -40,6 +40,10 @@ class Counts:
     @property
     def specificity(self) -> Array:
         return ratio(self.tn, self.tn + self.fp)
+
+    @property
+    def false_positive_rate(self) -> Array:
+        return ratio(self.fp, self.fp + self.tn)
 
     @property
     def npv(self) -> Array:
@@ -85,6 +89,11 @@ def specificity(sample: Sample, weights: Array) -> Array:
     return counts(sample, weights).specificity
 
 
+def false_positive_rate(sample: Sample, weights: Array) -> Array:
+    """Share of cases without the event that were flagged; lower is better. Undefined: all had the event."""
+    return counts(sample, weights).false_positive_rate
+
+
 def npv(sample: Sample, weights: Array) -> Array:
     """Share of cases not flagged that had no event; higher is better. Undefined: all cases are flagged."""
     return counts(sample, weights).npv
@@ -95,13 +104,15 @@ def f1(sample: Sample, weights: Array) -> Array:
     return counts(sample, weights).f1
 
 
-def _spec(name: str, label: str, description: str, undefined: str, compute: Callable[[Sample, Array], Array]) -> MetricSpec:
+def _spec(
+    name: str, label: str, description: str, undefined: str, compute: Callable[[Sample, Array], Array], aim: Aim = "higher"
+) -> MetricSpec:
     return MetricSpec(
         name=name,
         label=label,
         family="classification",
         kinds=("binary",),
-        aim="higher",
+        aim=aim,
         low=0.0,
         high=1.0,
         description=description,
@@ -117,6 +128,14 @@ PLUGINS = (
     _spec("precision", "Precision", "Share of flagged patients who had the event.", "Nobody is flagged.", precision),
     _spec("recall", "Recall", "Share of patients with the event who were flagged.", "Nobody had the event.", recall),
     _spec("specificity", "Specificity", "Share of patients without the event who were not flagged.", "All had it.", specificity),
+    _spec(
+        "false_positive_rate",
+        "False positive rate",
+        "Share of patients without the event who were flagged.",
+        "All had it.",
+        false_positive_rate,
+        "lower",
+    ),
     _spec("npv", "Negative predictive value", "Share of patients not flagged who had no event.", "All are flagged.", npv),
     _spec("f1", "F1", "Harmonic mean of precision and recall.", "Nobody had the event and nobody is flagged.", f1),
 )
