@@ -1,0 +1,225 @@
+"""Is a model as good for one group of patients as for the others? Gaps with intervals, and a verdict in one of four phrases.
+
+A group is set against the other patients of the same grouping, in the same bootstrap draws. A largest-minus-smallest gap is
+not computed: its percentile interval never holds zero, also where all groups are alike.
+
+Reference: Collins et al. 2024, 10.1136/bmj-2023-078378 (TRIPOD+AI, fairness); Schuirmann 1987, 10.1007/BF01068419 (a margin
+stated beforehand, not a missing significance, is what shows that a gap is small).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from core.contracts.metric import Array
+from core.evaluation.bootstrap import interval_of
+from core.evaluation.groups import others
+from core.evaluation.multiplicity import holm
+from core.evaluation.panel import Cases
+from core.evaluation.scoring import FEWEST_PERSONS, Measure, Scorer
+from core.metrics import METRICS
+
+ADEQUATE = "adequate"
+DISPARITY = "disparity"
+NO_EVIDENCE = "no evidence"
+TOO_FEW = "too few events"
+VERDICTS: Mapping[str, str] = {
+    ADEQUATE: "The whole 95 % interval of the gap lies inside the margin that was stated beforehand.",
+    DISPARITY: "The gap is not zero beyond chance, after Holm's correction, and its interval reaches past the margin.",
+    NO_EVIDENCE: "The interval holds zero and reaches past the margin: neither a gap nor its absence is shown.",
+    TOO_FEW: "Fewer than 10 patients with the event or without it, here or in the others: nothing can be said.",
+}
+FEWEST_EVENTS = 10
+LEVEL = 0.05
+
+MARGINS: Mapping[str, float] = {
+    "oe_ratio": 1.25,
+    "net_benefit": 0.01,
+    "auroc": 0.05,
+    "recall": 0.10,
+    "false_positive_rate": 0.10,
+    "precision": 0.10,
+    "calibration_intercept": 0.25,
+    "calibration_slope": 0.25,
+}
+"""The largest gap that would not matter. Of ratios it is a factor: observed/expected may differ by a quarter."""
+
+RATIOS = frozenset({"oe_ratio"})
+PRIMARY_METRICS = ("oe_ratio", "net_benefit")
+COSTLY = frozenset({"calibration_intercept", "calibration_slope"})
+PRIMARY_GROUPINGS = ("sex", "age", "bmi", "kidney_disease", "chronic_kidney_disease")
+"""Groupings of the analysis declared beforehand; a data set without one of them goes without."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A metric in a group and in the other patients of its grouping.
+
+    Args:
+        value, low, high: in the group; rest: in the others.
+        gap, gap_low, gap_high: group minus others (of a ratio: group over others).
+        p: two-sided, from the spread of the bootstrap gaps; p_holm: corrected over its family.
+        n, n_events: patients of the group; fewest: the smallest count of patients with or without the event on either side.
+        primary: whether it belongs to the analysis declared beforehand.
+    """
+
+    group: str
+    model: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    rest: float
+    gap: float
+    gap_low: float
+    gap_high: float
+    p: float
+    n: int
+    n_events: int
+    fewest: int
+    primary: bool
+    p_holm: float = math.nan
+
+    @property
+    def margin(self) -> float:
+        """The gap that was declared not to matter."""
+        return MARGINS[self.metric]
+
+    @property
+    def verdict(self) -> str:
+        """One of ``VERDICTS``."""
+        if self.fewest < FEWEST_EVENTS or not math.isfinite(self.gap_low + self.gap_high):
+            return TOO_FEW
+        low, high = (1 / self.margin, self.margin) if self.metric in RATIOS else (-self.margin, self.margin)
+        if low <= self.gap_low and self.gap_high <= high:
+            return ADEQUATE
+        return DISPARITY if self.p_holm < LEVEL else NO_EVIDENCE
+
+
+def fairness_rows(scorer: Scorer, groups: pd.DataFrame, declared: str) -> Iterator[dict[str, object]]:
+    """Rows of the table ``fairness``: every gap of every model, corrected within its family.
+
+    The declared model's observed/expected and net benefit in sex, age, body mass and kidney disease are one family (primary);
+    all other gaps of a model are another (exploratory).
+
+    Args:
+        groups: boolean by case id and group; declared: the model that the primary analysis is about.
+    """
+    for model in scorer.panel.answers:
+        gaps = list(_gaps(scorer, groups, model, model == declared))
+        for family in (True, False):
+            members = [gap for gap in gaps if gap.primary is family]
+            tested = holm([gap.p for gap in members])
+            for gap, corrected in zip(members, tested):
+                yield _row(scorer, replace(gap, p_holm=corrected))
+
+
+def _row(scorer: Scorer, gap: Gap) -> dict[str, object]:
+    kept = ("group", "model", "metric", "value", "low", "high", "rest", "gap", "gap_low", "gap_high", "p", "p_holm", "margin")
+    return {
+        "outcome": scorer.panel.outcome.name,
+        "split": scorer.panel.split,
+        **{name: getattr(gap, name) for name in kept},
+        "n": gap.n,
+        "n_events": gap.n_events,
+        "primary": gap.primary,
+        "verdict": gap.verdict,
+    }
+
+
+def _gaps(scorer: Scorer, groups: pd.DataFrame, model: str, declared: bool) -> Iterator[Gap]:
+    members = groups.reindex(scorer.panel.case_ids, fill_value=False)
+    chosen = [Measure(METRICS.get(name)) for name in MARGINS if declared or name not in COSTLY]
+    for name in members.columns:
+        inside = members[name].to_numpy(dtype=bool)
+        outside = others(members, str(name))
+        sides = _Sides(str(name), np.flatnonzero(inside), np.flatnonzero(outside))
+        if sides.can_be_told(scorer):
+            yield from (_gap(scorer, sides, model, measure, declared) for measure in chosen)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    group: str
+    inside: Cases
+    outside: Cases
+
+    def can_be_told(self, scorer: Scorer) -> bool:
+        return min(scorer.panel.persons(self.inside), scorer.panel.persons(self.outside)) >= FEWEST_PERSONS
+
+    def fewest(self, scorer: Scorer) -> int:
+        """The smallest number of patients with or without the event on either side."""
+        panel = scorer.panel
+        counts: list[int] = []
+        for side in (self.inside, self.outside):
+            events = panel.persons_with_event(side)
+            counts += [events, panel.persons(side) - events]
+        return min(counts)
+
+
+def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: bool) -> Gap:
+    here = scorer.values(model, measure, scorer.subset(sides.group, sides.inside))
+    there = scorer.values(model, measure, scorer.subset("others", sides.outside))
+    ratio = measure.name in RATIOS
+    between = _log(here) - _log(there) if ratio else here - there
+    own, found = interval_of(here), interval_of(between)
+    back = math.exp if ratio else float
+    grouping = sides.group.split("=", 1)[0]
+    return Gap(
+        group=sides.group,
+        model=model,
+        metric=measure.name,
+        value=own.value,
+        low=own.low,
+        high=own.high,
+        rest=float(there[0]),
+        gap=back(found.value),
+        gap_low=back(found.low),
+        gap_high=back(found.high),
+        p=_two_sided(between),
+        n=scorer.panel.persons(sides.inside),
+        n_events=scorer.panel.persons_with_event(sides.inside),
+        fewest=sides.fewest(scorer),
+        primary=declared and measure.name in PRIMARY_METRICS and grouping in PRIMARY_GROUPINGS and " & " not in sides.group,
+    )
+
+
+def _log(values: Array) -> Array:
+    return np.log(values, out=np.full(values.shape, np.nan), where=values > 0)
+
+
+def _two_sided(between: Array) -> float:
+    """From the gap and the spread of its bootstrap replicates, as for a normal estimate; NaN where there is none."""
+    spread = float(np.nanstd(between[1:])) if np.isfinite(between[1:]).sum() > 1 else math.nan
+    if not math.isfinite(between[0]) or not spread > 0:
+        return math.nan
+    return float(2 * stats.norm.sf(abs(between[0]) / spread))
+
+
+def one_sentence(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """What the primary analysis of one outcome found.
+
+    Args:
+        table: rows of ``fairness`` of one outcome and split; labels: what people read for a metric.
+    """
+    primary = table[table["primary"].astype(bool)]
+    if primary.empty:
+        return "No group of the analysis declared beforehand (sex, age, body mass, kidney disease) is in this data set."
+    parts = [_told(verdict, primary[primary["verdict"] == verdict], labels) for verdict in (DISPARITY, NO_EVIDENCE, TOO_FEW)]
+    adequate = int((primary["verdict"] == ADEQUATE).sum())
+    opening = f"Of {len(primary)} declared comparisons, {adequate} are adequate"
+    return "; ".join([opening, *(part for part in parts if part)]) + "."
+
+
+def _told(verdict: str, rows: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    if rows.empty:
+        return ""
+    words = {DISPARITY: "a disparity is seen in", NO_EVIDENCE: "neither is shown in", TOO_FEW: "events are too few in"}[verdict]
+    named: Sequence[str] = [f"{row['group']} ({labels.get(row['metric'], row['metric'])})" for _, row in rows.iterrows()]
+    return f"{words} {', '.join(named) if len(named) <= 4 else f'{len(named)}'}"
