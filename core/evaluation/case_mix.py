@@ -2,7 +2,7 @@
 
 A model may do worse elsewhere because it is worse there, or because the patients are others; this table tells of the second.
 
-Reference: Austin 2009, 10.1002/sim.3697 (standardised differences); Debray et al. 2015, 10.1016/j.jclinepi.2014.06.018 (case mix).
+Reference: Austin 2009, 10.1002/sim.3697 (standardised differences); Debray et al. 2015, 10.1016/j.jclinepi.2014.06.018.
 """
 
 from __future__ import annotations
