@@ -80,7 +80,7 @@ def test_a_group_without_events_is_not_perfectly_fair() -> None:
 
 
 def test_equal_groups_are_seldom_called_unequal() -> None:
-    """The trap: a percentile interval of the largest minus the smallest gap never holds zero; ours does nineteen times in twenty."""
+    """An interval of the largest minus the smallest gap would never hold zero; that of a gap to the others does."""
     called, held = 0, 0
     for seed in range(60):
         y, risk, _ = a_model(800, seed)

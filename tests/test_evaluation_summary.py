@@ -97,14 +97,23 @@ def predictions(given: Cohort, *, shuffled: bool = False) -> pd.DataFrame:
                 frames.append(_rows(given, outcome, model, "internal", repeat, at, shuffled))
             if not shuffled:
                 frames.append(_rows(given, outcome, model, "release", 0, at, shuffled))
+                frames.extend(_probes(given, outcome, model, at))
     return pd.concat(frames, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+
+def _probes(given: Cohort, outcome: Outcome, model: str, at: int) -> list[pd.DataFrame]:
+    """What a run also predicts: without a picture, on patients learned from, with half of them, on bootstrap samples."""
+    asked = {"fusion": [("missing:image", 1), ("apparent", 5)], "logistic_regression": [("learning:50", 1), ("stability", 13)]}
+    return [
+        _rows(given, outcome, model, split, repeat, at, False) for split, times in asked.get(model, []) for repeat in range(times)
+    ]
 
 
 def _rows(given: Cohort, outcome: Outcome, model: str, split: str, repeat: int, at: int, shuffled: bool) -> pd.DataFrame:
     rng = np.random.default_rng([at, repeat, len(split)])
-    ids = list(given.internal if split == "internal" else given.checks[0].test)
+    ids = list(given.checks[0].test if split == "release" else given.internal)
     ids = list(given.targets.loc[ids][given.eligible(outcome).loc[ids]].index)
-    fold = np.arange(len(ids)) % 5 if split == "internal" else np.zeros(len(ids), dtype=int)
+    fold = np.zeros(len(ids), dtype=int) if split == "release" else np.arange(len(ids)) % 5
     noise = rng.normal(size=len(ids)) * (0.8 if model != "base_rate" else 0.0)
     level = (given.table.loc[ids, "age"].to_numpy() - 55) / 15 + noise if model != "base_rate" else 0.01 * fold
     targets = given.targets.loc[ids]

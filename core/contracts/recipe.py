@@ -57,14 +57,37 @@ class NetworkPart(Part):
     channels: Literal["mask", "scan", "scan+mask"] = "mask"
 
 
+class StabilityPart(Part):
+    """Models that are refitted on bootstrap samples of all patients, and how often (tables only)."""
+
+    models: tuple[str, ...] = ()
+    refits: int = Field(200, ge=10, le=2000)
+
+
+class LearningPart(Part):
+    """Models that also learn from a share of each training part, and the shares in percent."""
+
+    models: tuple[str, ...] = ()
+    shares: tuple[int, ...] = (25, 50, 75)
+
+    @field_validator("shares")
+    @classmethod
+    def _inside(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 5 <= share < 100 for share in value) or len(set(value)) < len(value):
+            raise ValueError(f"shares are different whole percents from 5 to 99, given {list(value)}")
+        return value
+
+
 class EvaluationPart(Part):
-    """What is computed from the predictions."""
+    """What is computed from the predictions, and what is predicted for that alone."""
 
     bootstrap: int = Field(1000, ge=50, le=100_000)
     reference_model: str = "logistic_regression"
     groups: tuple[str, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
     permuted_labels: bool = True
+    stability: StabilityPart = StabilityPart()
+    learning: LearningPart = LearningPart()
 
     @field_validator("thresholds")
     @classmethod

@@ -12,9 +12,8 @@ from core.contracts.cohort import Cohort, target_columns
 from core.contracts.outcome import Outcome
 from core.contracts.recipe import Recipe
 from core.evaluation.headlines import FEWEST_EVENTS
+from core.evaluation.splits import INTERNAL
 from core.evaluation.thresholds import stated_threshold
-
-INTERNAL = "internal"
 
 
 def dataset_facts(cohort: Cohort) -> dict[str, Any]:

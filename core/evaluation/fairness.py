@@ -40,7 +40,7 @@ LEVEL = 0.05
 
 MARGINS: Mapping[str, float] = {
     "oe_ratio": 1.25,
-    "net_benefit": 0.01,
+    # net_benefit
     "auroc": 0.05,
     "recall": 0.10,
     "false_positive_rate": 0.10,

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from core.evaluation.facts import INTERNAL
+from core.evaluation.fairness import TOO_FEW
 from core.evaluation.scoring import ALL
+from core.evaluation.splits import INTERNAL
 from core.evaluation.suppression import hidden_counts, hidden_groups
-from core.storage.summaries import StudySummary
+from core.storage.summaries import OUTCOME_TABLES, StudySummary
 
 CANNOT = (
     "Single patients and their predictions: the rows stayed where the data are.",
@@ -55,7 +56,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
         "min_cell": min_cell,
         "cannot": [*CANNOT, *_small_cells(min_cell)],
     }
-    tables = {name: table.copy() for name, table in summary.tables.items()}
+    tables = {name: summary.table(name).copy() for name in OUTCOME_TABLES}
     if min_cell <= 1:
         return StudySummary(info, tables)
     timed = frozenset(str(item["name"]) for item in info["outcomes"] if item["kind"] == "time_to_event")
@@ -66,6 +67,13 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["comparisons"] = _comparisons(tables["comparisons"], hidden)
     tables["curves"] = _rows_of_told(tables["curves"], hidden)
     tables["groups"] = _groups(tables["groups"], hidden)
+    tables["fairness"] = _fairness(tables["fairness"], hidden)
+    tables["case_mix"] = _case_mix(tables["case_mix"], min_cell)
+    for name in ("missing", "gaps", "learning"):
+        tables[name] = _ranking_where_few(tables[name], hidden)
+    for name in ("stability", "instability"):
+        tables[name] = _rows_of_told(tables[name][tables[name]["n"] >= min_cell], hidden)
+    tables["conformal"] = _conformal(tables["conformal"], hidden, min_cell)
     return StudySummary({**info, **_told(info, hidden, min_cell)}, tables)
 
 
@@ -128,6 +136,41 @@ def _blur(table: pd.DataFrame, columns: tuple[str, ...], hidden: _Hidden) -> pd.
         # How often a bootstrap sample holds no event tells how many there are.
         table.loc[few, "n_undefined"] = 0
     return table
+
+
+def _fairness(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    """As the scores; where events are too few on either side, nothing is told of the others."""
+    table = _without_groups(table, hidden)
+    few = _in(table, hidden.few)
+    table = table[~few | table["metric"].isin(RANKING)].reset_index(drop=True)
+    table = _blur(table, ("value", "low", "high", "rest", "gap", "gap_low", "gap_high"), hidden)
+    table.loc[table["verdict"] == TOO_FEW, ["rest", "gap", "gap_low", "gap_high", "p", "p_holm"]] = float("nan")
+    return table
+
+
+def _case_mix(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    """Without a field of a split where a level stands for fewer than the smallest cell, on either side."""
+    table = table[table[["n_train", "n_test"]].min(axis=1) >= min_cell]
+    share = table["train_sd"].isna()
+    small = share & (_between(table["train"], table["n_train"], min_cell) | _between(table["test"], table["n_test"], min_cell))
+    place = pd.Series(list(zip(table["split"], table["field"])), index=table.index, dtype=object)
+    return table[~place.isin(set(place[small]))].reset_index(drop=True)
+
+
+def _ranking_where_few(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    kept = ~_in(table, hidden.few) | table["metric"].isin(RANKING)
+    return _without_groups(table[kept].reset_index(drop=True), hidden)
+
+
+def _conformal(table: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
+    table = table[table["n"] >= min_cell]
+    plain = table.assign(group=table["group"].str.removesuffix(" (own)"))
+    kept = [key not in hidden.few and key not in hidden.groups for key in _keys(plain)]
+    few = {(outcome, split) for outcome, split, group in hidden.few if group == ALL}
+    told = [(outcome, split) not in few for outcome, split, _ in _keys(plain)]
+    return table[pd.Series(kept, index=table.index, dtype=bool) & pd.Series(told, index=table.index, dtype=bool)].reset_index(
+        drop=True
+    )
 
 
 def _rows_of_told(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:

@@ -17,8 +17,6 @@ from core.contracts.metric import Array
 from core.contracts.outcome import Outcome
 from core.errors import DataError
 
-STABILITY = "stability"
-"""The split of such rows: repeat 0 learned from all patients, the others each from a bootstrap sample of them."""
 FEWEST_REFITS = 10
 CENTRAL = (0.05, 0.95)
 BINS = 20

@@ -13,15 +13,19 @@ from core.contracts.cohort import Cohort
 from core.contracts.metric import Array, MetricSpec
 from core.contracts.outcome import Outcome
 from core.contracts.recipe import Recipe
+from core.evaluation import fairness
 from core.evaluation.bootstrap import interval_of
+from core.evaluation.case_mix import case_mix_rows
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
-from core.evaluation.facts import INTERNAL, dataset_facts, model_facts, outcome_facts, split_facts
+from core.evaluation.facts import dataset_facts, model_facts, outcome_facts, split_facts
 from core.evaluation.groups import default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
 from core.evaluation.panel import Panel, make_panel
+from core.evaluation.probes import Probes
 from core.evaluation.recovery import recovery_rows
 from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
+from core.evaluation.splits import INTERNAL, judged
 from core.evaluation.thresholds import threshold_rows
 from core.metrics import METRICS
 from core.storage.summaries import OUTCOME_TABLES, StudySummary
@@ -96,6 +100,7 @@ def summarise(
         say = _part_of(progress, at, len(outcomes))
         findings[outcome.name] = _judge(work, outcome, fact, predictions[predictions["outcome"] == outcome.name], tables, say)
         fact["verdict"] = findings[outcome.name].verdict
+    tables.add("case_mix", case_mix_rows(cohort))
     progress("Writing the summary", 1.0)
     frames = {name: tables.frame(name) for name in OUTCOME_TABLES if name != "cost"}
     frames["cost"] = cost.reindex(columns=list(OUTCOME_TABLES["cost"]))
@@ -123,6 +128,7 @@ def _study_facts(work: _Work, run: Mapping[str, object], predictions: pd.DataFra
         "dataset": dataset_facts(cohort),
         "models": model_facts(work.models),
         "splits": split_facts(cohort, list(predictions["split"].unique())),
+        "fairness_verdicts": dict(fairness.VERDICTS),
         "recipe": recipe.model_dump(mode="json"),
         "provenance": run.get("provenance", {}),
         "min_cell": cohort.min_cell,
@@ -150,12 +156,15 @@ def _judge(
     tables.add("groups", group_rows(work.cohort, outcome, work.groups))
     threshold = float("nan") if fact["threshold"] is None else float(fact["threshold"])
     evidence = Evidence(fact, model_facts(work.models), tables.frame("scores").iloc[:0], tables.frame("comparisons").iloc[:0])
-    splits = [str(split) for split in known["split"].unique()]
+    splits = [str(split) for split in known["split"].unique() if judged(str(split))]
     for at, split in enumerate(sorted(splits, key=lambda name: name != INTERNAL)):
         progress(f"{outcome.label}: {split}", at / len(splits))
         scorer = _scorer(work, make_panel(outcome, split, known[known["split"] == split], threshold))
         found = _fill(work, scorer, tables, fact)
-        evidence = found if split == INTERNAL else evidence
+        if split == INTERNAL:
+            evidence = found
+            for name, rows_of in Probes(outcome, scorer, known, work.groups).tables.items():
+                tables.add(name, rows_of())
     return find(evidence)
 
 
@@ -176,9 +185,16 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
     if scorer.panel.outcome.kind == "binary":
         tables.add("curves", curve_rows(scorer))
         tables.add("thresholds", threshold_rows(scorer.panel))
+        tables.add("fairness", fairness.fairness_rows(scorer, work.groups, _declared(work, scorer.panel.outcome)))
     else:
         tables.add("recovery", recovery_rows(scorer.panel))
     return _evidence(work, fact, scores, comparisons)
+
+
+def _declared(work: _Work, outcome: Outcome) -> str:
+    """The one model that the primary analysis of groups is about: that of the bundle, else the reference."""
+    bundle = work.recipe.bundles.get(outcome.name)
+    return bundle.model if bundle else work.recipe.evaluation.reference_model
 
 
 def _evidence(work: _Work, fact: Mapping[str, Any], scores: list[Any], comparisons: list[Any]) -> Evidence:

@@ -58,7 +58,28 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     "recovery": ("outcome", "model", "split", "day", "observed", "observed_low", "observed_high", "predicted"),
     "groups": ("outcome", "group", "n", "n_events"),
     "cost": ("model", "fits", "seconds_total", "seconds_per_fit", "peak_mb"),
-}
+    "fairness": (
+        "outcome", "split", "group", "model", "metric", "value", "low", "high", "rest", "gap", "gap_low", "gap_high", "p",
+        "p_holm", "margin", "n", "n_events", "primary", "verdict",
+    ),
+    "case_mix": (
+        "split", "field", "label", "unit", "section", "level", "train", "train_sd", "test", "test_sd", "difference", "n_train",
+        "n_test",
+    ),
+    "missing": (
+        "outcome", "model", "without", "metric", "value", "low", "high", "difference", "difference_low", "difference_high", "n",
+    ),
+    "gaps": ("outcome", "model", "metric", "seen", "new", "low", "high", "gap", "n"),
+    "learning": (
+        "outcome", "model", "share", "metric", "value", "low", "high", "added", "added_low", "added_high", "n",
+    ),
+    "stability": ("outcome", "model", "measure", "value", "n", "refits"),
+    "instability": ("outcome", "model", "risk", "low", "middle", "high", "n"),
+    "conformal": (
+        "outcome", "model", "level", "kind", "group", "coverage", "low", "high", "expected_low", "expected_high", "size", "n",
+        "n_calibration",
+    ),
+}  # fmt: skip
 """Tables of the summary of an outcome study and their columns.
 
 ``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
@@ -68,6 +89,13 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 ``thresholds``: shares (0 to 1) at fixed thresholds; ``flagged`` is the share of patients at or above it.
 ``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
 ``groups``: patients and events of each group; groups under the smallest cell are left out.
+``fairness``: a group set against the other patients of its grouping (``core.evaluation.fairness``), with a verdict.
+``case_mix``: both sides of each split beside cross-validation, by field and level (``core.evaluation.case_mix``).
+``missing``: a model with all inputs minus itself without one; ``gaps``: on patients learned from and on new ones; ``learning``:
+with a share of the training patients, in percent, and what all of them add (``core.evaluation.learning``).
+``stability``: how far refits on bootstrap samples move a risk; ``instability``: the same by twentieths of the original risk
+(``core.evaluation.stability``).
+``conformal``: realised coverage of sets and ranges, and where it lies in 90 of 100 calibrations (``core.evaluation.conformal``).
 """
 
 
@@ -139,8 +167,8 @@ class StudySummary:
         return kind_of(self.info)
 
     def table(self, name: str, **equals: object) -> pd.DataFrame:
-        """Rows of a table in which each named column equals the given value."""
-        rows = self.tables[name]
+        """Rows of a table in which each named column equals the given value; none where the study is older than the table."""
+        rows = self.tables.get(name, pd.DataFrame(columns=list(KINDS[self.kind][name])))
         for column, value in equals.items():
             rows = rows[rows[column] == value]
         return rows

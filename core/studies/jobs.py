@@ -5,16 +5,18 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from core.bundles.training import bootstrap_cases
 from core.contracts.codebook import Codebook, Field
 from core.contracts.cohort import Cases, Cohort, PreparedImages, target_columns
 from core.contracts.forecast import FitContext, Forecast
 from core.contracts.outcome import Outcome
 from core.errors import OpSightError, TrainingError
+from core.evaluation.splits import APPARENT, MISSING
 from core.outcomes import PREDICTORS
 from core.storage.results import PREDICTION_COLUMNS
 from core.studies.folds import shuffle_targets
@@ -82,24 +84,36 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
     if job.shuffle_seed is not None:
         targets = shuffle_targets(targets, [*job.train, *job.test], job.shuffle_seed)
     try:
-        forecast = _fit_and_predict(job, given, outcomes, targets)
+        answers = _fit_and_predict(job, given, outcomes, targets)
     except OpSightError as error:
         raise type(error)(f"{job.phrase}: {error.message}", do=error.do, code=error.code) from error
     except Exception as error:
         raise TrainingError(
             f"{job.phrase}: {type(error).__name__}: {error}", do="Leave the model out of the recipe, or report the message."
         ) from error
-    rows = _rows(job, forecast, outcomes, targets, given.cases.patients)
+    rows = pd.concat([_rows(job, answer, outcomes, targets, given.cases.patients) for answer in answers], ignore_index=True)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return JobResult(job.key, rows, time.monotonic() - started, peak_mb)
 
 
-def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], targets: pd.DataFrame) -> Forecast:
+@dataclass(frozen=True)
+class Answer:
+    """What a fitted model says of some cases, under the name of a split."""
+
+    split: str
+    cases: tuple[str, ...]
+    repeat: int
+    forecast: Forecast
+
+
+def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], targets: pd.DataFrame) -> list[Answer]:
     visible = given.cases.columns(job.blocks)
     train, test = visible.pick(job.train), visible.pick(job.test)
     images = given.cases.images if job.uses_images else None
     train = Cases(train.table, train.codebook, train.patients, targets.loc[list(job.train)], images)
     test = Cases(test.table, test.codebook, test.patients, None, images)
+    if job.bootstrap is not None:
+        train = bootstrap_cases(train, np.random.default_rng([job.bootstrap, 5]))
     predictor = PREDICTORS.get(job.base_model).make(job.options)
     context = FitContext(
         seed=job.seed,
@@ -109,14 +123,28 @@ def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], t
         network=job.settings,
     )
     predictor.fit(train, outcomes, context)
-    return predictor.predict(test)
+    answers = [Answer(job.split, job.test, job.repeat, predictor.predict(test))]
+    for name in job.withhold:
+        answers.append(Answer(MISSING + name, job.test, job.repeat, predictor.predict(without(test, name))))
+    if job.apparent:
+        seen = Cases(train.table, train.codebook, train.patients, None, images)
+        answers.append(Answer(APPARENT, job.train, job.fold, predictor.predict(seen)))
+    return answers
 
 
-def _rows(job: Job, forecast: Forecast, outcomes: Sequence[Outcome], targets: pd.DataFrame, patients: pd.Series) -> pd.DataFrame:
+def without(cases: Cases, name: str) -> Cases:
+    """The cases as they are when one input is missing: no pictures, or no value in any field of a block."""
+    if name == "image":
+        return replace(cases, images=None)
+    gone = [field.name for field in cases.codebook.fields if field.block == name]
+    return replace(cases, table=cases.table.assign(**dict.fromkeys(gone, np.nan)))
+
+
+def _rows(job: Job, answer: Answer, outcomes: Sequence[Outcome], targets: pd.DataFrame, patients: pd.Series) -> pd.DataFrame:
     frames = []
     for outcome in outcomes:
-        known = targets.loc[list(job.test), target_columns(outcome)[0]].notna().to_numpy()
-        ids = np.array(job.test)[known]
+        known = targets.loc[list(answer.cases), target_columns(outcome)[0]].notna().to_numpy()
+        ids = np.array(answer.cases)[known]
         frame = pd.DataFrame({"case_id": ids, "patient_id": patients.loc[ids].to_numpy()})
         frame["outcome"], frame["model"], frame["base_model"], frame["inputs"] = (
             outcome.name,
@@ -124,8 +152,8 @@ def _rows(job: Job, forecast: Forecast, outcomes: Sequence[Outcome], targets: pd
             job.base_model,
             job.inputs,
         )
-        frame["split"], frame["repeat"], frame["fold"] = job.split, job.repeat, job.fold
-        frames.append(_with_values(frame, outcome, forecast, targets, known))
+        frame["split"], frame["repeat"], frame["fold"] = answer.split, answer.repeat, job.fold
+        frames.append(_with_values(frame, outcome, answer.forecast, targets, known))
     return pd.concat(frames, ignore_index=True)[list(PREDICTION_COLUMNS)]
 
 

@@ -8,17 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from core.contracts.cohort import Cohort, target_columns
 from core.contracts.forecast import PredictorSpec
 from core.contracts.outcome import Outcome
 from core.contracts.recipe import ModelPart, Recipe
 from core.errors import RecipeError
 from core.evaluation.groups import group_table
+from core.evaluation.splits import INTERNAL, LEARNING, STABILITY
 from core.outcomes import PREDICTORS
 from core.studies.folds import Fold, folds_digest, make_folds, shuffle_targets
 
 JOB_VERSION = 1
 PERMUTED = "permuted"
+EXTRAS = ("withhold", "bootstrap", "apparent")
+"""Fields of a job that do not enter its key where they ask for nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ class Job:
         blocks: blocks of fields that it reads; uses_images: whether it reads pictures.
         outcomes: slugs that it is fitted for.
         shuffle_seed: where given, outcomes are shuffled among the training and test cases first, to show that nothing leaks.
+        withhold: inputs that are also taken away, one at a time, from the cases judged ("image", or a block of fields).
+        bootstrap: where given, it learns from a bootstrap sample of the training patients drawn by this number.
+        apparent: whether it is also judged on the cases that it learned from.
     """
 
     model: str
@@ -50,11 +58,15 @@ class Job:
     version: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     shuffle_seed: int | None = None
+    withhold: tuple[str, ...] = ()
+    bootstrap: int | None = None
+    apparent: bool = False
 
     @property
     def key(self) -> str:
         """Twenty hex digits over everything that its result depends on besides the data's fingerprint."""
-        plain = {**self.__dict__, "options": dict(self.options), "settings": dict(self.settings), "job_version": JOB_VERSION}
+        asked = {name: value for name, value in self.__dict__.items() if name not in EXTRAS or value not in (None, (), False)}
+        plain = {**asked, "options": dict(self.options), "settings": dict(self.settings), "job_version": JOB_VERSION}
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=list).encode()).hexdigest()[:20]
 
     @property
@@ -103,9 +115,11 @@ def make_plan(recipe: Recipe, cohort: Cohort) -> Plan:
     for row in _rows(recipe, cohort, usable):
         models.append(row.facts())
         jobs.extend(_jobs_of_row(row, recipe, cohort, folds))
+        jobs.extend(_stability_jobs(row, recipe, cohort))
+        jobs.extend(_learning_jobs(row, recipe, cohort, folds))
     if recipe.evaluation.permuted_labels:
         jobs.extend(_permuted_jobs(recipe, cohort, usable))
-    jobs.sort(key=lambda job: (job.split != "internal", job.repeat, job.is_network))
+    jobs.sort(key=lambda job: (job.split != INTERNAL, job.repeat, job.is_network))
     return Plan(tuple(jobs), tuple(models), tuple(skipped), folds_digest(folds))
 
 
@@ -194,11 +208,43 @@ def _jobs_of_row(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold
         if fold.repeat < repeats:
             names = _both_classes(cohort, row.outcomes, fold.train)
             if names:
-                yield _job(row, recipe, names, "internal", fold.repeat, fold.fold, fold.train, fold.test)
+                yield _job(row, recipe, names, INTERNAL, fold.repeat, fold.fold, fold.train, fold.test)
     for check in cohort.checks if recipe.checks else ():
         names = _both_classes(cohort, row.outcomes, check.train)
         if names:
             yield _job(row, recipe, names, check.name, 0, 0, check.train, check.test)
+
+
+def _stability_jobs(row: _Row, recipe: Recipe, cohort: Cohort) -> Iterator[Job]:
+    """The model from all patients, and refits on bootstrap samples of them; each speaks of every patient."""
+    wanted = recipe.evaluation.stability
+    if row.model not in wanted.models:
+        return
+    if "image" in row.spec.inputs:
+        raise RecipeError(
+            f"evaluation.stability: {row.model!r} reads pictures; a network is not refitted {wanted.refits} times.",
+            do="Name models of the record.",
+        )
+    names = _both_classes(cohort, row.outcomes, cohort.internal)
+    for refit in range(wanted.refits + 1):
+        drawn = recipe.seed + refit if refit else None
+        yield _job(row, recipe, names, STABILITY, refit, 0, cohort.internal, cohort.internal, bootstrap=drawn)
+
+
+def _learning_jobs(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold]) -> Iterator[Job]:
+    """The first cross-validation again with a share of each training part; a smaller share is part of a larger."""
+    wanted = recipe.evaluation.learning
+    if row.model not in wanted.models:
+        return
+    patients = cohort.table["patient_id"].astype(str)
+    for fold in (fold for fold in folds if fold.repeat == 0):
+        order = np.random.default_rng([recipe.seed, 11, fold.fold]).permutation(np.unique(patients.loc[list(fold.train)]))
+        for share in wanted.shares:
+            kept = set(order[: round(len(order) * share / 100)])
+            train = tuple(case for case in fold.train if patients[case] in kept)
+            names = _both_classes(cohort, row.outcomes, train)
+            if names:
+                yield _job(row, recipe, names, f"{LEARNING}{share}", 0, fold.fold, train, fold.test)
 
 
 def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterator[Job]:
@@ -242,6 +288,7 @@ def _job(
     train: Sequence[str],
     test: Sequence[str],
     shuffle_seed: int | None = None,
+    bootstrap: int | None = None,
 ) -> Job:
     return Job(
         model=row.model,
@@ -262,4 +309,12 @@ def _job(
         version=row.spec.version,
         settings={"inner_folds": recipe.inner_folds, **(recipe.network.model_dump(mode="json") if row.spec.is_network else {})},
         shuffle_seed=shuffle_seed,
+        withhold=_withheld(row) if split == INTERNAL else (),
+        bootstrap=bootstrap,
+        apparent=split == INTERNAL and repeat == 0,
     )
+
+
+def _withheld(row: _Row) -> tuple[str, ...]:
+    """Inputs that a model of record and picture is judged without."""
+    return ("image", *row.blocks) if "image" in row.spec.inputs and row.blocks else ()

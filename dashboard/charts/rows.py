@@ -46,6 +46,11 @@ def model_facts(summary: StudySummary) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MODEL_COLUMNS))
 
 
+def labels(summary: StudySummary) -> dict[str, str]:
+    """What people read for each model."""
+    return {str(item["name"]): str(item.get("label", item["name"])) for item in summary.info["models"]}
+
+
 def has_variants(summary: StudySummary, outcome: str) -> bool:
     """Whether any model of the outcome was run with procedure fields too."""
     facts = model_facts(summary)

@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.storage.summaries import StudySummary
 from dashboard.charts import rows
-from dashboard.widgets import choosers, state
+from dashboard.widgets import badges, choosers, folds, state, store
+from dashboard.widgets.sidebar import badges_of, chosen_study, title_of
 
 INPUT_WORDS = {
     "record": "Record",
@@ -69,6 +70,25 @@ class View:
     def file(self, part: str) -> str:
         """Name of a download: study, outcome, split and what it holds."""
         return "_".join((self.summary.name, self.outcome_name, self.split.replace(":", "-").replace("=", "-"), part))
+
+
+def open_outcomes(title: str) -> View | None:
+    """The opening of a page on outcomes: title, study and choosers; None, with words, where there is nothing to show."""
+    st.title(title, anchor=False)
+    place = chosen_study("outcomes")
+    if place is None:
+        folds.nothing_yet(
+            "There is no study of outcomes to show yet.", "This command makes the first one (a few minutes):", "make demo"
+        )
+        return None
+    badges.titled(title_of(place), badges_of(place))
+    view = choose_view(store.summary(place))
+    if view is None:
+        folds.nothing_yet("This study has no outcome of patients.", "Choose another study on the left.")
+    elif view.board.empty:
+        folds.nothing_yet("No model was judged on these patients.", "Choose another outcome or other patients above.")
+        return None
+    return view
 
 
 def choose_view(summary: StudySummary) -> View | None:

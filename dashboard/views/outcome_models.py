@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.storage.summaries import StudyPlace
 from dashboard.panels import about, curves, ranking, thresholds, transport
-from dashboard.panels.choice import View, choose_view
-from dashboard.widgets import badges, folds, store
+from dashboard.panels.choice import View, open_outcomes
+from dashboard.widgets import badges
 from dashboard.widgets.pages import PageSpec
-from dashboard.widgets.sidebar import badges_of, chosen_study, title_of
 
 
 def render() -> None:
     """The page."""
-    st.title("Outcome models", anchor=False)
-    place = chosen_study("outcomes")
-    if place is None:
-        folds.nothing_yet(
-            "There is no study of outcomes to show yet.", "This command makes the first one (a few minutes):", "make demo"
-        )
-        return
-    view = _opening(place)
-    if view is None:
-        folds.nothing_yet("This study has no outcome of patients.", "Choose another study on the left.")
-        return
-    if view.board.empty:
-        folds.nothing_yet("No model was judged on these patients.", "Choose another outcome or other patients above.")
-        about.outcome_section(view)
-        return
-    _body(view)
-
-
-def _opening(place: StudyPlace) -> View | None:
-    badges.titled(title_of(place), badges_of(place))
-    return choose_view(store.summary(place))
+    view = open_outcomes("Outcome models")
+    if view is not None:
+        _body(view)
 
 
 def _body(view: View) -> None:
