@@ -16,6 +16,7 @@ from core.contracts.recipe import Recipe
 from core.evaluation import fairness
 from core.evaluation.bootstrap import interval_of
 from core.evaluation.case_mix import case_mix_rows
+from core.evaluation.case_mix import one_sentence as mix_sentence
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
 from core.evaluation.facts import dataset_facts, model_facts, outcome_facts, split_facts
@@ -109,10 +110,21 @@ def summarise(
         "outcomes": facts,
         "headlines": {name: finding.headline for name, finding in findings.items()},
         "change": {name: finding.change for name, finding in findings.items()},
+        "fairness": _fairness_told(frames["fairness"]),
+        "case_mix": {str(split): mix_sentence(rows) for split, rows in frames["case_mix"].groupby("split", sort=False)},
         "permuted": {} if permuted is None else _permuted(work, outcomes, permuted),
         "skipped": list(skipped),
     }
     return StudySummary(info, frames)
+
+
+def _fairness_told(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """A sentence by outcome and split."""
+    labels = {spec.name: spec.label for spec in METRICS}
+    told: dict[str, dict[str, str]] = {}
+    for (outcome, split), rows in table.groupby(["outcome", "split"], sort=False):
+        told.setdefault(str(outcome), {})[str(split)] = fairness.one_sentence(rows, labels)
+    return told
 
 
 def _study_facts(work: _Work, run: Mapping[str, object], predictions: pd.DataFrame) -> dict[str, Any]:
