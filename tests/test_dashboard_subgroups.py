@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.evaluation.groups import group_words
 from core.evaluation.publish import for_publication
-from dashboard.charts.forest import MARKS, forest, forest_alt, group_words
+from dashboard.charts.forest import MARKS, forest, forest_alt
 from tests.fixtures_studies import synthetic_study, write_study
 from tests.test_dashboard_pages import page, words
 from tests.test_evaluation_summary import build, cohort
@@ -32,14 +33,14 @@ def test_the_declared_comparisons_come_first_and_everything_else_is_called_explo
     assert not test.exception
     said = words(test)
     assert [header.value for header in test.subheader][:2] == ["The comparisons declared beforehand", "Any model, any measure"]
-    assert any("### Of" in text.value and "declared comparisons" in text.value for text in test.markdown[:3])
+    assert any("### " in text.value and "declared comparisons" in text.value for text in test.markdown[:3])
     assert "Exploratory" in said
     assert "What would change this conclusion" in said
 
 
 def test_crossed_groups_stand_alone(here: Path) -> None:
     test = page("subgroups", study="planted", outcome="complication", metric="auroc")
-    assert not any(" & " in text or "Sex: female, Age" in text for text in (caption.value for caption in test.caption))
+    assert not any(" & " in text or "Sex: female, age" in text for text in (caption.value for caption in test.caption))
     test = test.toggle[0].set_value(True).run()
     assert not test.exception
 
@@ -77,4 +78,4 @@ def test_ratios_stand_on_a_scale_of_ratios() -> None:
 
 def test_groups_are_told_in_words() -> None:
     assert group_words("sex=female") == "Sex: female"
-    assert group_words("sex=female & age=75+") == "Sex: female, Age: 75+"
+    assert group_words("sex=female & age=75+") == "Sex: female, age: 75+"

@@ -46,8 +46,8 @@ def of(table: pd.DataFrame, group: str, metric: str) -> pd.Series:
 
 
 def test_a_fair_model_on_many_patients_is_adequate() -> None:
-    y, risk, female = a_model(12_000)
-    table = judged(y, risk, {"sex=female": female, "sex=male": ~female})
+    y, risk, female = a_model(30_000)
+    table = judged(y, risk, {"sex=female": female, "sex=male": ~female}, replicates=100)
     assert set(table["verdict"]) == {ADEQUATE}
     assert table["primary"].sum() == 4
 
@@ -139,6 +139,6 @@ def test_only_the_declared_model_has_a_primary_analysis_and_its_sentence_counts_
     y, risk, female = a_model(6_000)
     groups = {"sex=female": female, "sex=male": ~female}
     table = judged(y, np.where(female, risk * 0.5, risk), groups)
-    assert "disparity is seen in sex=female (O/E)" in one_sentence(table, {"oe_ratio": "O/E"})
+    assert "disparity is seen in Sex: female (O/E)" in one_sentence(table, {"oe_ratio": "O/E"})
     assert not judged(y, risk, groups, declared="other")["primary"].any()
     assert "No group" in one_sentence(judged(y, risk, groups, declared="other"), {})

@@ -14,7 +14,7 @@ from core.errors import DataError
 
 Array = NDArray[np.float64]
 Aim = Literal["higher", "lower", "one", "zero", "nominal"]
-MetricFamily = Literal["discrimination", "calibration", "probability", "classification", "recovery"]
+MetricFamily = Literal["discrimination", "calibration", "probability", "classification", "utility", "recovery"]
 
 
 def _empty() -> Array:

@@ -65,6 +65,13 @@ def levels(table: pd.DataFrame, grouping: str) -> list[str]:
     return [name for name in table.columns if " & " not in name and name.split("=", 1)[0] == grouping]
 
 
+def group_words(name: str) -> str:
+    """A group as people read it: "Sex: female" for "sex=female"; of a crossing both parts."""
+    parts = (part.partition("=") for part in name.split(" & "))
+    told = ", ".join(f"{field.replace('_', ' ')}: {level.replace('_', ' ')}" for field, _, level in parts)
+    return told[:1].upper() + told[1:]
+
+
 def grouping_name(field: str) -> str:
     """What a field is called in group names: without its unit ("age_years" is "age")."""
     for suffix in UNIT_SUFFIXES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.evaluation.groups import group_words
 from dashboard.charts.look import BLUE, GREEN, GREY, VERMILLION, dress, tint
 from dashboard.charts.wording import finite, number, plural
 
@@ -17,12 +18,6 @@ MARKS: dict[str, tuple[str, str]] = {
 }
 """Colour and symbol of each verdict; the word stands beside it."""
 RATIOS = frozenset({"oe_ratio"})
-
-
-def group_words(name: str) -> str:
-    """ "Sex: female" for "sex=female"; crossings keep both."""
-    parts = (part.partition("=") for part in name.split(" & "))
-    return ", ".join(f"{field.replace('_', ' ').capitalize()}: {level.replace('_', ' ')}" for field, _, level in parts)
 
 
 def forest(rows: pd.DataFrame, label: str) -> go.Figure:
@@ -53,8 +48,7 @@ def forest(rows: pd.DataFrame, label: str) -> go.Figure:
         figure.update_xaxes(
             type="log", tickvals=[0.25, 0.5, 0.8, 1, 1.25, 2, 4], ticktext=["¼", "½", "0.8", "1", "1.25", "2", "4"]
         )
-    what = f"{label}: group divided by others" if ratio else f"{label}: group minus others"
-    figure.update_xaxes(title_text=f"{what}, 95% interval; shaded: the margin declared beforehand")
+    figure.update_xaxes(title_text=f"{label}: group {'/' if ratio else '−'} others, 95% interval")
     dress(figure, 120 + ROW_PX * len(rows), top=40)
     return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
 

@@ -28,6 +28,9 @@ METRICS: dict[str, MetricWords] = {
         "Average precision", "Mean share of true events among the flagged; the base rate is what chance gives."
     ),
     "brier": MetricWords("Brier score", "Mean squared distance between risk and what happened.", False),
+    "oe_ratio": MetricWords("Observed / expected", "Events seen over events foretold; above 1 the model says too little."),
+    "net_benefit": MetricWords("Net benefit", "True alarms, less false ones weighed by what a false one costs, per patient."),
+    "false_positive_rate": MetricWords("False positive rate", "Share of those without the event who are flagged.", False),
     "interval_score": MetricWords("Interval score", "Width of the stated range of days, with a fine for each miss.", False),
     "quantile_coverage": MetricWords("Coverage of 80% range", "Share of patients whose day lies inside the stated range."),
     "brier_by_day": MetricWords("Brier score, days", "Brier score, mean over the scored days.", False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.evaluation.groups import group_words
 from dashboard.charts import forest, rows
 from dashboard.charts.wording import metric_label, number, with_interval
 from dashboard.panels.choice import View, open_outcomes
@@ -14,7 +15,7 @@ from dashboard.widgets.trouble import section
 
 READING: tuple[str, ...] = (
     "**The gap** is the group against the other patients of the same grouping, never the largest against the smallest.",
-    "**Adequate** means that the whole interval lies inside the shaded margin, which was stated before looking; "
+    "**Adequate** means that the whole interval lies inside the margin (shaded), which was stated before looking; "
     "a gap that is merely not significant is called no evidence.",
     "**Primary** is one model an outcome, in sex, age, body mass and kidney disease, by observed/expected and net benefit. "
     "Everything else explores: it suggests, it does not show.",
@@ -76,7 +77,8 @@ def _explore(view: View, table: pd.DataFrame) -> None:
     labels = {name: label for name, label in rows.labels(view.summary).items() if name in set(table["model"])}
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
-        model = choosers.select("Model", state.METHOD, labels, next(iter(labels)))
+        declared = [str(name) for name in table.loc[table["primary"].astype(bool), "model"].unique()]
+        model = choosers.select("Model", state.METHOD, labels, next(iter([*declared, *labels])))
     chosen = table[table["model"] == model]
     metrics = {str(name): metric_label(str(name)) for name in dict.fromkeys(chosen["metric"])}
     with middle:
@@ -103,7 +105,7 @@ def _forest(view: View, part: pd.DataFrame, metric: str, name: str) -> None:
 def _told(part: pd.DataFrame, label: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Group": [forest.group_words(group) for group in part["group"]],
+            "Group": [group_words(group) for group in part["group"]],
             "n": part["n"],
             label: [with_interval(row["value"], row["low"], row["high"]) for _, row in part.iterrows()],
             "Others": [number(value) for value in part["rest"]],
@@ -118,7 +120,7 @@ def _told(part: pd.DataFrame, label: str) -> pd.DataFrame:
 def _all_groups(view: View, table: pd.DataFrame) -> None:
     with st.expander("All comparisons"):
         labels = rows.labels(view.summary)
-        plain = table.assign(model=table["model"].map(labels), group=[forest.group_words(name) for name in table["group"]])
+        plain = table.assign(model=table["model"].map(labels), group=[group_words(name) for name in table["group"]])
         kept = ["group", "model", "metric", "value", "rest", "gap", "gap_low", "gap_high", "p_holm", "n", "verdict", "primary"]
         figures.table(plain[kept].round(3), name=view.file("fairness"), alt="Every comparison of groups", raw=table)
 
