@@ -49,8 +49,8 @@ MARGINS: Mapping[str, float] = {
     "calibration_intercept": 0.25,
     "calibration_slope": 0.25,
 }
-"""The largest gap that would not matter. Of ratios it is a factor: observed/expected may differ by a quarter. Net benefit: two true
-alarms in a hundred patients; it also moves with how often the event comes in a group."""
+"""The largest gap that would not matter. Of ratios it is a factor: observed/expected may differ by a quarter. Net benefit may
+differ by two net true alarms in a hundred patients; it also moves with how often the event comes in a group."""
 
 RATIOS = frozenset({"oe_ratio"})
 PRIMARY_METRICS = ("oe_ratio", "net_benefit")
