@@ -143,7 +143,7 @@ def _other_kind(evidence: Evidence) -> Iterator[str]:
 
 
 def _by_chance(row: pd.Series) -> str:
-    return "" if row["p_holm"] < LEVEL else ", no more than chance may do"
+    return "" if row["p_holm"] < LEVEL else ", which may be chance once all pairs of methods are counted"
 
 
 def _baseline(evidence: Evidence) -> Iterator[str]:
