@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Profile = Literal["quick", "cpu", "full"]
 PROFILES: tuple[Profile, ...] = ("quick", "cpu", "full")
@@ -78,6 +78,37 @@ class LearningPart(Part):
         return value
 
 
+class UsePart(Part):
+    """What is done on the word of a model: who does what, and from which risk on reasonable people would.
+
+    ``low`` and ``high``: the range of thresholds, as risks.
+    """
+
+    action: str = Field(min_length=3)
+    actor: str = Field(min_length=2)
+    low: float = Field(gt=0, lt=1)
+    high: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> UsePart:
+        if self.low >= self.high:
+            raise ValueError(f"the range of thresholds rises, given {self.low} to {self.high}")
+        return self
+
+
+class ChoicePart(Part):
+    """The rule by which a model is chosen, written before any result is seen.
+
+    A candidate is adopted when its ``metric`` is better than that of every rival by more than ``margin``, beyond chance; else
+    none is, and the record alone, or what is done today, is as good.
+    """
+
+    metric: str
+    margin: float = Field(ge=0, lt=1)
+    candidates: tuple[str, ...] = Field(min_length=1)
+    rivals: tuple[str, ...] = Field(min_length=1)
+
+
 class EvaluationPart(Part):
     """What is computed from the predictions, and what is predicted for that alone."""
 
@@ -85,6 +116,8 @@ class EvaluationPart(Part):
     reference_model: str = "logistic_regression"
     groups: tuple[str, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
+    uses: dict[str, UsePart] = Field(default_factory=dict)
+    choice: ChoicePart | None = None
     permuted_labels: bool = True
     stability: StabilityPart = StabilityPart()
     learning: LearningPart = LearningPart()

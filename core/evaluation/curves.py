@@ -9,8 +9,10 @@ from functools import partial
 import numpy as np
 
 from core.contracts.metric import Array, Sample
+from core.contracts.recipe import UsePart
 from core.evaluation.bootstrap import LEVEL
 from core.evaluation.scoring import Scorer
+from core.metrics.utility import odds
 from core.metrics.weighting import running_sums
 
 RATE_GRID = np.round(np.linspace(0, 1, 51), 2)
@@ -22,13 +24,21 @@ SPAN = 0.75
 NARROWEST = 0.02
 CENTRAL = (0.025, 0.975)
 ENOUGH_DEFINED = 0.5
+DECISION = "decision"
 
 Curve = Callable[[Sample, Array], Array]
 
 
-def curve_rows(scorer: Scorer) -> Iterator[dict[str, object]]:
-    """Points of every curve of every model; each curve is drawn within a repeat and averaged over repeats."""
+def curve_rows(scorer: Scorer, use: UsePart | None = None) -> Iterator[dict[str, object]]:
+    """Points of every curve of every model; each curve is drawn within a repeat and averaged over repeats.
+
+    Args:
+        use: what the risks are used for; decision curves are drawn over its thresholds, and only where there is one.
+    """
     for model in scorer.panel.answers:
+        if use is not None:
+            thresholds = decision_grid(use)
+            yield from _points(scorer, model, DECISION, thresholds, partial(decision, grid=thresholds))
         yield from _points(scorer, model, "roc", RATE_GRID, roc)
         yield from _points(scorer, model, "precision_recall", RECALL_GRID, precision_recall)
         grid = calibration_grid(scorer.panel.answers[model].risk)
@@ -146,6 +156,23 @@ def calibration_grid(risk: Array) -> Array:
     low, high = np.quantile(said, CENTRAL)
     inside = RISK_GRID[(low <= RISK_GRID) & (high >= RISK_GRID)]
     return inside if len(inside) else np.round(np.array([said.mean()]), 2)
+
+
+def decision_grid(use: UsePart) -> Array:
+    """Whole percents from the lowest to the highest threshold of a use."""
+    return np.round(np.arange(round(100 * use.low), round(100 * use.high) + 1) / 100, 2)
+
+
+def decision(sample: Sample, weights: Array, grid: Array) -> Array:
+    """Net benefit at each threshold of the grid; shape (grid, replicates). Flagging nobody is worth 0.
+
+    Reference: Vickers and Elkin 2006, 10.1177/0272989X06295361
+    """
+    downwards = np.argsort(-sample.risk, kind="stable")
+    by_case, event = weights.T[downwards], sample.y[downwards, None]
+    flagged = np.searchsorted(-sample.risk[downwards], -grid, side="right")
+    rightly, in_vain = running_sums(by_case * event)[flagged], running_sums(by_case * (1 - event))[flagged]
+    return (rightly - in_vain * odds(grid)[:, None]) / by_case.sum(axis=0)
 
 
 def calibration(sample: Sample, weights: Array, grid: Array) -> Array:

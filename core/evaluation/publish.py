@@ -73,6 +73,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
         tables[name] = _ranking_where_few(tables[name], hidden)
     for name in ("stability", "instability"):
         tables[name] = _rows_of_told(tables[name][tables[name]["n"] >= min_cell], hidden)
+    tables["distribution"] = _distribution(tables["distribution"], hidden, min_cell)
     tables["conformal"] = _conformal(tables["conformal"], hidden, min_cell)
     return StudySummary({**info, **_told(info, hidden, min_cell)}, tables)
 
@@ -199,6 +200,18 @@ def _between(share: pd.Series, n: pd.Series, min_cell: int) -> pd.Series:
 def _thresholds(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
     table = _rows_of_told(table, hidden)
     return table[~_between(table["flagged"], _persons(table, scores), min_cell)].reset_index(drop=True)
+
+
+def _distribution(table: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
+    """Bins that stand for fewer than the smallest cell lose their share; where that is one bin, the next smallest does too."""
+    table = _rows_of_told(table[table["n"] >= min_cell].reset_index(drop=True), hidden)
+    persons = table["share"] * table["n"]
+    small = persons < min_cell - 1e-6
+    for _, rows in table.groupby(["outcome", "model", "split", "event"], sort=False):
+        inside = small[rows.index]
+        if inside.sum() == 1 and (~inside).any():
+            small[persons[rows.index][~inside].idxmin()] = True
+    return table.assign(share=table["share"].mask(small))
 
 
 def _recovery(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from core.evaluation.case_mix import case_mix_rows
 from core.evaluation.case_mix import one_sentence as mix_sentence
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
+from core.evaluation.distributions import distribution_rows
 from core.evaluation.facts import dataset_facts, model_facts, outcome_facts, split_facts
 from core.evaluation.groups import default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
@@ -195,7 +196,8 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
     tables.add("scores", iter(scores))
     tables.add("comparisons", iter(comparisons))
     if scorer.panel.outcome.kind == "binary":
-        tables.add("curves", curve_rows(scorer))
+        tables.add("curves", curve_rows(scorer, work.recipe.evaluation.uses.get(scorer.panel.outcome.name)))
+        tables.add("distribution", distribution_rows(scorer.panel))
         tables.add("thresholds", threshold_rows(scorer.panel))
         tables.add("fairness", fairness.fairness_rows(scorer, work.groups, _declared(work, scorer.panel.outcome)))
     else:

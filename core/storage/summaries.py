@@ -75,6 +75,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     ),
     "stability": ("outcome", "model", "measure", "value", "n", "refits"),
     "instability": ("outcome", "model", "risk", "low", "middle", "high", "n"),
+    "distribution": ("outcome", "model", "split", "event", "bin_low", "bin_high", "share", "n"),
     "conformal": (
         "outcome", "model", "level", "kind", "group", "coverage", "low", "high", "expected_low", "expected_high", "size", "n",
         "n_calibration",
@@ -85,7 +86,8 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 ``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
 ``comparisons``: paired difference model − rival on the same cases; positive favours ``model`` for auroc.
 ``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
-(x predicted, y observed) on fixed grids, with 95 % band.
+(x predicted, y observed) on fixed grids, ``decision`` (x threshold, y net benefit) where the recipe names a use; with 95 % band.
+``distribution``: share of those with and without the event in each bin of stated risk.
 ``thresholds``: shares (0 to 1) at fixed thresholds; ``flagged`` is the share of patients at or above it.
 ``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
 ``groups``: patients and events of each group; groups under the smallest cell are left out.
