@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from core.contracts.metric import Array
 from core.errors import DataError
@@ -60,6 +61,18 @@ def case_weights(patients: NDArray[np.intp], replicates: int, seed: int) -> Arra
     by_patient = np.ones((count, replicates + 1))
     by_patient[:, 1:] = weights.T
     return by_patient[patients]
+
+
+def two_sided(values: Array) -> float:
+    """p of a difference from its value and the spread of its bootstrap replicates, as of a normal estimate; NaN without spread.
+
+    Args:
+        values: first on the data as they are, then the replicates.
+    """
+    spread = float(np.nanstd(values[1:])) if np.isfinite(values[1:]).sum() > 1 else float("nan")
+    if not np.isfinite(values[0]) or not spread > 0:
+        return float("nan")
+    return float(2 * stats.norm.sf(abs(values[0]) / spread))
 
 
 def interval_of(values: Array) -> Interval:

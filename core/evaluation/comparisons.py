@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from core.contracts.metric import Array
-from core.evaluation.bootstrap import interval_of
+from core.evaluation.bootstrap import interval_of, two_sided
+from core.evaluation.delong import delong_p
+from core.evaluation.multiplicity import holm
 from core.evaluation.scoring import Measure, Scorer, measures
 
 Pair = tuple[str, str]
@@ -29,18 +32,29 @@ def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tup
 
 
 def comparison_rows(scorer: Scorer, pairs: Iterable[Pair]) -> Iterator[dict[str, object]]:
-    """One row for each pair and metric that models are compared by: model − rival, with its 95 % interval."""
+    """One row for each pair and metric that models are compared by: model − rival, its 95 % interval and p.
+
+    p is DeLong's for the AUROC where the test applies, else from the spread of the bootstrap differences; Holm's correction is
+    over the pairs of one metric.
+    """
     answers = scorer.panel.answers
-    for model, rival in pairs:
-        if model in answers and rival in answers:
-            for measure in measures(scorer.panel.outcome, compared=True):
-                yield _row(scorer, model, rival, measure)
+    judged = [pair for pair in pairs if pair[0] in answers and pair[1] in answers]
+    for measure in measures(scorer.panel.outcome, compared=True):
+        rows = [_row(scorer, model, rival, measure) for model, rival in judged]
+        corrected = holm([float(str(row["p"])) for row in rows])
+        yield from ({**row, "p_holm": p} for row, p in zip(rows, corrected, strict=True))
+
+
+def _p(scorer: Scorer, model: str, rival: str, measure: Measure, values: Array) -> float:
+    exact = delong_p(scorer.panel, model, rival) if measure.name == "auroc" else math.nan
+    return exact if math.isfinite(exact) else two_sided(values)
 
 
 def _row(scorer: Scorer, model: str, rival: str, measure: Measure) -> dict[str, object]:
     panel = scorer.panel
     cases = np.flatnonzero(panel.answers[model].covered & panel.answers[rival].covered)
-    found = interval_of(difference(scorer, model, rival, measure))
+    values = difference(scorer, model, rival, measure)
+    found = interval_of(values)
     return {
         "outcome": panel.outcome.name,
         "split": panel.split,
@@ -52,6 +66,7 @@ def _row(scorer: Scorer, model: str, rival: str, measure: Measure) -> dict[str, 
         "high": found.high,
         "n": panel.persons(cases),
         "n_events": panel.persons_with_event(cases),
+        "p": _p(scorer, model, rival, measure, values),
     }
 
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from core.contracts.metric import Array
-from core.evaluation.bootstrap import interval_of
+from core.evaluation.bootstrap import interval_of, two_sided
 from core.evaluation.comparisons import BASE_RATE
 from core.evaluation.groups import group_words, others
 from core.evaluation.multiplicity import holm
@@ -184,7 +183,7 @@ def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: 
         gap=back(found.value),
         gap_low=back(found.low),
         gap_high=back(found.high),
-        p=_two_sided(between),
+        p=two_sided(between),
         n=scorer.panel.persons(sides.inside),
         n_events=scorer.panel.persons_with_event(sides.inside),
         fewest=sides.fewest(scorer),
@@ -194,14 +193,6 @@ def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: 
 
 def _log(values: Array) -> Array:
     return np.log(values, out=np.full(values.shape, np.nan), where=values > 0)
-
-
-def _two_sided(between: Array) -> float:
-    """From the gap and the spread of its bootstrap replicates, as for a normal estimate; NaN where there is none."""
-    spread = float(np.nanstd(between[1:])) if np.isfinite(between[1:]).sum() > 1 else math.nan
-    if not math.isfinite(between[0]) or not spread > 0:
-        return math.nan
-    return float(2 * stats.norm.sf(abs(between[0]) / spread))
 
 
 def one_sentence(table: pd.DataFrame, labels: Mapping[str, str]) -> str:

@@ -192,7 +192,8 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
     evidence = _evidence(work, fact, scores, comparisons)
     found = {imaging_pair(evidence), procedure_pair(evidence)} - {None, *pairs}
     further: list[Pair] = [pair for pair in found if pair is not None]
-    comparisons.extend(comparison_rows(scorer, further))
+    if further:  # one family of tests: corrected together
+        comparisons = list(comparison_rows(scorer, [*pairs, *further]))
     tables.add("scores", iter(scores))
     tables.add("comparisons", iter(comparisons))
     if scorer.panel.outcome.kind == "binary":

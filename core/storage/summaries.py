@@ -40,6 +40,8 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
         "high",
         "n",
         "n_events",
+        "p",
+        "p_holm",
     ),
     "curves": ("outcome", "model", "split", "kind", "x", "y", "low", "high"),
     "thresholds": (
@@ -85,6 +87,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 
 ``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
 ``comparisons``: paired difference model − rival on the same cases; positive favours ``model`` for auroc.
+p is DeLong's for the AUROC where it applies, else of the bootstrap differences; p_holm is corrected over the pairs of a metric.
 ``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
 (x predicted, y observed) on fixed grids, ``decision`` (x threshold, y net benefit) where the recipe names a use; with 95 % band.
 ``distribution``: share of those with and without the event in each bin of stated risk.
