@@ -20,9 +20,9 @@ from core.contracts.forecast import LAST_DAY
 from core.contracts.metric import Sample
 from core.contracts.outcome import Outcome
 from core.contracts.recipe import Recipe
-from core.evaluation.curves import calibration
 from core.evaluation.publish import for_publication
 from core.evaluation.summary import summarise
+from core.metrics.smoothing import calibration
 from core.storage.results import PREDICTION_COLUMNS
 from core.storage.summaries import OUTCOME_TABLES, StudySummary, read_summary, write_summary
 

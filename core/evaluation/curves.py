@@ -12,6 +12,7 @@ from core.contracts.metric import Array, Sample
 from core.contracts.recipe import UsePart
 from core.evaluation.bootstrap import LEVEL
 from core.evaluation.scoring import Scorer
+from core.metrics.smoothing import calibration
 from core.metrics.utility import odds
 from core.metrics.weighting import running_sums
 
@@ -20,8 +21,6 @@ RECALL_GRID = RATE_GRID[1:]
 RISK_GRID = np.round(np.linspace(0, 1, 101), 2)
 MOST_REPLICATES = 400
 """Bands are drawn from the first of the shared draws; more would not be seen."""
-SPAN = 0.75
-NARROWEST = 0.02
 CENTRAL = (0.025, 0.975)
 ENOUGH_DEFINED = 0.5
 DECISION = "decision"
@@ -173,25 +172,3 @@ def decision(sample: Sample, weights: Array, grid: Array) -> Array:
     flagged = np.searchsorted(-sample.risk[downwards], -grid, side="right")
     rightly, in_vain = running_sums(by_case * event)[flagged], running_sums(by_case * (1 - event))[flagged]
     return (rightly - in_vain * odds(grid)[:, None]) / by_case.sum(axis=0)
-
-
-def calibration(sample: Sample, weights: Array, grid: Array) -> Array:
-    """Share with the event near each risk of the grid, by local straight lines; shape (grid, replicates).
-
-    The width at each point holds three quarters of the cases (tricube weights, at least 0.02 wide) and is the same in all
-    replicates. Where all risks are alike the line is the share itself.
-    Reference: Cleveland 1979, 10.1080/01621459.1979.10481038; Austin and Steyerberg 2014, 10.1002/sim.5941
-    """
-    distance = np.abs(sample.risk[:, None] - grid)
-    rank = min(len(sample), max(2, int(np.ceil(SPAN * len(sample))))) - 1
-    width = np.maximum(np.partition(distance, rank, axis=0)[rank] * 1.0001, NARROWEST)
-    near = np.clip(1 - (distance / width) ** 3, 0, 1) ** 3
-    gap = sample.risk[:, None] - grid
-    s0, s1, s2 = weights @ near, weights @ (near * gap), weights @ (near * gap * gap)
-    t0, t1 = (weights * sample.y) @ near, (weights * sample.y) @ (near * gap)
-    spread = s0 * s2 - s1 * s1
-    steep = spread > 1e-9 * s0 * s0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        line = (s2 * t0 - s1 * t1) / np.where(steep, spread, 1.0)
-        height = np.where(steep, line, t0 / s0)
-    return np.clip(height, 0, 1).T

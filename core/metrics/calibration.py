@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.metric import Array, MetricSpec, Sample
+from core.metrics.smoothing import departures
 from core.metrics.weighting import ratio
 
 SMALLEST_RISK = 1e-6
@@ -158,6 +159,31 @@ def calibration_slope(sample: Sample, weights: Array) -> Array:
     return _standing(line, line.slope, sample, weights)
 
 
+def integrated_calibration_index(sample: Sample, weights: Array) -> Array:
+    """Mean distance of the smoothed observed share from the stated risk, over the cases. Shape (replicates,).
+
+    Direction: lower is better; 0 is perfect. Range: 0 to 1.
+    Undefined: no case.
+    Reference: Austin and Steyerberg 2019, 10.1002/sim.8281
+    """
+    return ratio(np.einsum("rc,cr->r", weights, departures(sample, weights)), weights.sum(axis=1))
+
+
+def e90(sample: Sample, weights: Array) -> Array:
+    """The distance of smoothed observed share and stated risk that nine tenths of the cases stay under. Shape (replicates,).
+
+    Direction: lower is better; 0 is perfect. Range: 0 to 1.
+    Undefined: no case.
+    Reference: Austin and Steyerberg 2019, 10.1002/sim.8281
+    """
+    apart = departures(sample, weights)
+    order = np.argsort(apart, axis=0)
+    ranked, mass = np.take_along_axis(apart, order, axis=0), np.cumsum(np.take_along_axis(weights.T, order, axis=0), axis=0)
+    whole = mass[-1]
+    at = np.argmax(mass >= 0.9 * whole, axis=0)
+    return np.where(whole > 0, np.take_along_axis(ranked, at[None], axis=0)[0], np.nan)
+
+
 PLUGINS = (
     MetricSpec(
         name="oe_ratio",
@@ -198,5 +224,31 @@ PLUGINS = (
         undefined="All patients or none had the event, all risks are alike, or they separate the two completely.",
         compute=calibration_slope,
         reference="10.1186/s12916-019-1466-7",
+    ),
+    MetricSpec(
+        name="integrated_calibration_index",
+        label="Integrated calibration index",
+        family="calibration",
+        kinds=("binary",),
+        aim="lower",
+        low=0.0,
+        high=1.0,
+        description="Mean distance between the stated risk and the smoothed share with the event.",
+        undefined="No patient.",
+        compute=integrated_calibration_index,
+        reference="10.1002/sim.8281",
+    ),
+    MetricSpec(
+        name="e90",
+        label="E90",
+        family="calibration",
+        kinds=("binary",),
+        aim="lower",
+        low=0.0,
+        high=1.0,
+        description="The distance between stated risk and smoothed share that nine tenths of the patients stay under.",
+        undefined="No patient.",
+        compute=e90,
+        reference="10.1002/sim.8281",
     ),
 )
