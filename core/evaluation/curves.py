@@ -41,7 +41,12 @@ def curve_rows(scorer: Scorer, use: UsePart | None = None) -> Iterator[dict[str,
         yield from _points(scorer, model, "roc", RATE_GRID, roc)
         yield from _points(scorer, model, "precision_recall", RECALL_GRID, precision_recall)
         grid = calibration_grid(scorer.panel.answers[model].risk)
-        yield from _points(scorer, model, "calibration", grid, partial(calibration, grid=grid))
+        yield from calibration_points(scorer, model, "calibration", grid)
+
+
+def calibration_points(scorer: Scorer, model: str, kind: str, grid: Array) -> Iterator[dict[str, object]]:
+    """Points of the smooth calibration curve of one model, under the name ``kind``."""
+    yield from _points(scorer, model, kind, grid, partial(calibration, grid=grid))
 
 
 def _points(scorer: Scorer, model: str, kind: str, grid: Array, curve: Curve) -> Iterator[dict[str, object]]:

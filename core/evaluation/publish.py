@@ -69,6 +69,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["groups"] = _groups(tables["groups"], hidden)
     tables["fairness"] = _fairness(tables["fairness"], hidden)
     tables["case_mix"] = _case_mix(tables["case_mix"], min_cell)
+    tables["recalibration"] = _rows_of_told(tables["recalibration"], hidden)
     for name in ("missing", "gaps", "learning"):
         tables[name] = _ranking_where_few(tables[name], hidden)
     for name in ("stability", "instability"):

@@ -25,6 +25,7 @@ from core.evaluation.groups import default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
 from core.evaluation.panel import Panel, make_panel
 from core.evaluation.probes import Probes
+from core.evaluation.recalibration import recalibrated_curves, recalibration_rows
 from core.evaluation.recovery import recovery_rows
 from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
 from core.evaluation.splits import INTERNAL, judged
@@ -199,8 +200,11 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
     if scorer.panel.outcome.kind == "binary":
         tables.add("curves", curve_rows(scorer, work.recipe.evaluation.uses.get(scorer.panel.outcome.name)))
         tables.add("distribution", distribution_rows(scorer.panel))
+        declared = _declared(work, scorer.panel.outcome)
+        tables.add("recalibration", recalibration_rows(scorer, [declared]))
+        tables.add("curves", recalibrated_curves(scorer, [declared]))
         tables.add("thresholds", threshold_rows(scorer.panel))
-        tables.add("fairness", fairness.fairness_rows(scorer, work.groups, _declared(work, scorer.panel.outcome)))
+        tables.add("fairness", fairness.fairness_rows(scorer, work.groups, declared))
     else:
         tables.add("recovery", recovery_rows(scorer.panel))
     return _evidence(work, fact, scores, comparisons)

@@ -77,6 +77,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     ),
     "stability": ("outcome", "model", "measure", "value", "n", "refits"),
     "instability": ("outcome", "model", "risk", "low", "middle", "high", "n"),
+    "recalibration": ("outcome", "model", "split", "method", "metric", "value", "low", "high", "n"),
     "distribution": ("outcome", "model", "split", "event", "bin_low", "bin_high", "share", "n"),
     "conformal": (
         "outcome", "model", "level", "kind", "group", "coverage", "low", "high", "expected_low", "expected_high", "size", "n",
@@ -90,6 +91,8 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 p is DeLong's for the AUROC where it applies, else of the bootstrap differences; p_holm is corrected over the pairs of a metric.
 ``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
 (x predicted, y observed) on fixed grids, ``decision`` (x threshold, y net benefit) where the recipe names a use; with 95 % band.
+``recalibration``: calibration of a model as it is (``none``) and after each method; the curves after it are of the kind
+``calibration:<method>`` (``core.evaluation.recalibration``).
 ``distribution``: share of those with and without the event in each bin of stated risk.
 ``thresholds``: shares (0 to 1) at fixed thresholds; ``flagged`` is the share of patients at or above it.
 ``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
