@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from core.contracts.metric import Array
 from core.contracts.outcome import Outcome
+from core.evaluation.recovery import wilson
 
 ALL = "all"
 EVENT, NONE = "event", "no event"
@@ -95,10 +95,10 @@ class Coverage:
 
     def plain(self) -> dict[str, object]:
         """Columns of the table."""
-        low, high = proportion_confint(round(self.inside * self.n), self.n, method="wilson")
+        seen = wilson(self.inside * self.n, self.n)
         expected = expected_coverage(self.calibrated_on, self.level)
         return {
-            "coverage": self.inside, "low": float(low), "high": float(high), "expected_low": expected.low,
+            "coverage": self.inside, "low": seen.low, "high": seen.high, "expected_low": expected.low,
             "expected_high": expected.high, "size": self.size, "n": self.n, "n_calibration": self.calibrated_on,
         }  # fmt: skip
 

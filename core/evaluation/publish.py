@@ -69,6 +69,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["groups"] = _groups(tables["groups"], hidden)
     tables["fairness"] = _fairness(tables["fairness"], hidden)
     tables["case_mix"] = _case_mix(tables["case_mix"], min_cell)
+    tables["strata"] = _strata(tables["strata"], hidden, min_cell)
     tables["recalibration"] = _rows_of_told(tables["recalibration"], hidden)
     for name in ("missing", "gaps", "learning"):
         tables[name] = _ranking_where_few(tables[name], hidden)
@@ -201,6 +202,20 @@ def _between(share: pd.Series, n: pd.Series, min_cell: int) -> pd.Series:
 def _thresholds(table: pd.DataFrame, scores: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
     table = _rows_of_told(table, hidden)
     return table[~_between(table["flagged"], _persons(table, scores), min_cell)].reset_index(drop=True)
+
+
+def _strata(table: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:
+    """Without the strata of a model where one of them holds fewer events, or fewer without, than the smallest cell."""
+    table = _rows_of_told(table, hidden)
+    shared = table["observed"] * table["n"]
+    small = pd.concat([table["n"] - shared, shared, table["n"]], axis=1).min(axis=1) < min_cell
+    place = pd.Series(list(zip(table["outcome"], table["model"], table["split"])), index=table.index, dtype=object)
+    binary = table["day"] < 0
+    kept = table[~(binary & place.isin(set(place[small & binary])))].reset_index(drop=True)
+    hide = (kept["day"] >= 0) & _between(kept["observed"], kept["n"], min_cell)
+    kept.loc[hide, ["observed", "low", "high"]] = float("nan")
+    kept.loc[(kept["day"] >= 0), "n_events"] = pd.NA
+    return kept
 
 
 def _distribution(table: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from core.evaluation import fairness
 from core.evaluation.bootstrap import interval_of
 from core.evaluation.case_mix import case_mix_rows
 from core.evaluation.case_mix import one_sentence as mix_sentence
+from core.evaluation.choice import choose
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
 from core.evaluation.distributions import distribution_rows
@@ -29,6 +30,7 @@ from core.evaluation.recalibration import recalibrated_curves, recalibration_row
 from core.evaluation.recovery import recovery_rows
 from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
 from core.evaluation.splits import INTERNAL, judged
+from core.evaluation.strata import strata_rows
 from core.evaluation.thresholds import threshold_rows
 from core.metrics import METRICS
 from core.storage.summaries import OUTCOME_TABLES, StudySummary
@@ -163,12 +165,13 @@ def _part_of(progress: Progress, at: int, parts: int) -> Progress:
 
 
 def _judge(
-    work: _Work, outcome: Outcome, fact: Mapping[str, Any], rows: pd.DataFrame, tables: _Tables, progress: Progress
+    work: _Work, outcome: Outcome, fact: dict[str, Any], rows: pd.DataFrame, tables: _Tables, progress: Progress
 ) -> Finding:
     """The finding on one outcome; its rows are added to the tables."""
     known = rows[rows["y" if outcome.kind == "binary" else "event"].notna()]
     tables.add("groups", group_rows(work.cohort, outcome, work.groups))
     threshold = float("nan") if fact["threshold"] is None else float(fact["threshold"])
+    rule, labels = work.recipe.evaluation.choice, {str(row["name"]): str(row["label"]) for row in work.models}
     evidence = Evidence(fact, model_facts(work.models), tables.frame("scores").iloc[:0], tables.frame("comparisons").iloc[:0])
     splits = [str(split) for split in known["split"].unique() if judged(str(split))]
     for at, split in enumerate(sorted(splits, key=lambda name: name != INTERNAL)):
@@ -177,6 +180,7 @@ def _judge(
         found = _fill(work, scorer, tables, fact)
         if split == INTERNAL:
             evidence = found
+            fact |= {"choice": choose(scorer, rule, labels)} if rule and outcome.kind == "binary" else {}
             for name, rows_of in Probes(outcome, scorer, known, work.groups).tables.items():
                 tables.add(name, rows_of())
     return find(evidence)
@@ -197,6 +201,7 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
         comparisons = list(comparison_rows(scorer, [*pairs, *further]))
     tables.add("scores", iter(scores))
     tables.add("comparisons", iter(comparisons))
+    tables.add("strata", strata_rows(scorer.panel))
     if scorer.panel.outcome.kind == "binary":
         tables.add("curves", curve_rows(scorer, work.recipe.evaluation.uses.get(scorer.panel.outcome.name)))
         tables.add("distribution", distribution_rows(scorer.panel))

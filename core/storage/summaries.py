@@ -77,6 +77,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     ),
     "stability": ("outcome", "model", "measure", "value", "n", "refits"),
     "instability": ("outcome", "model", "risk", "low", "middle", "high", "n"),
+    "strata": ("outcome", "model", "split", "stratum", "n", "n_events", "day", "predicted", "observed", "low", "high"),
     "recalibration": ("outcome", "model", "split", "method", "metric", "value", "low", "high", "n"),
     "distribution": ("outcome", "model", "split", "event", "bin_low", "bin_high", "share", "n"),
     "conformal": (
@@ -91,6 +92,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 p is DeLong's for the AUROC where it applies, else of the bootstrap differences; p_holm is corrected over the pairs of a metric.
 ``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
 (x predicted, y observed) on fixed grids, ``decision`` (x threshold, y net benefit) where the recipe names a use; with 95 % band.
+``strata``: thirds of the stated risk, predicted and observed (of a time to event by each scored day, else day −1).
 ``recalibration``: calibration of a model as it is (``none``) and after each method; the curves after it are of the kind
 ``calibration:<method>`` (``core.evaluation.recalibration``).
 ``distribution``: share of those with and without the event in each bin of stated risk.
