@@ -13,15 +13,15 @@ HEIGHT = 460
 
 def roc(rows: pd.DataFrame) -> go.Figure:
     """ROC curves of a few models; the grey diagonal is no skill."""
-    figure = _curves(rows, "1 − specificity", "sensitivity")
-    figure.add_trace(_grey_line([0, 1], [0, 1], "No skill"))
+    figure = curves(rows, "1 − specificity", "sensitivity")
+    figure.add_trace(grey_line([0, 1], [0, 1], "No skill"))
     return _square(figure, "Flagged among those without the event", "Flagged among those with it")
 
 
 def precision_recall(rows: pd.DataFrame, rate: float) -> go.Figure:
     """Precision-recall curves of a few models; the grey line is the base rate."""
-    figure = _curves(rows, "recall", "precision")
-    figure.add_trace(_grey_line([0, 1], [rate, rate], f"Base rate, {percent(rate)}"))
+    figure = curves(rows, "recall", "precision")
+    figure.add_trace(grey_line([0, 1], [rate, rate], f"Base rate, {percent(rate)}"))
     return _square(figure, "Flagged among those with the event", "Events among the flagged")
 
 
@@ -33,7 +33,8 @@ def curves_alt(rows: pd.DataFrame, kind: str, rate: float | None = None) -> str:
     return f"{name} with 95% bands of {names}; {line}."
 
 
-def _curves(rows: pd.DataFrame, x_name: str, y_name: str) -> go.Figure:
+def curves(rows: pd.DataFrame, x_name: str, y_name: str) -> go.Figure:
+    """Lines with their bands, one a model."""
     figure = go.Figure()
     for _, points in rows.groupby("model", sort=False):
         first = points.iloc[0]
@@ -68,7 +69,8 @@ def _line(points: pd.DataFrame, mark: Mark, label: str, x_name: str, y_name: str
     )
 
 
-def _grey_line(x: list[float], y: list[float], name: str) -> go.Scatter:
+def grey_line(x: list[float], y: list[float], name: str) -> go.Scatter:
+    """What a model is compared with: no skill, nobody, everybody."""
     return go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": GREY, "width": 1.4, "dash": "dot"}, hoverinfo="skip")
 
 
