@@ -38,14 +38,22 @@ def choose(scorer: Scorer, rule: ChoicePart, labels: Mapping[str, str]) -> dict[
         RecipeError: the outcome is not scored by the rule's metric.
     """
     contests = list(_contests(scorer, rule))
-    what = _measure(scorer, rule).spec.label
-    told = f"Adopt the first of {_listed(rule.candidates, labels)} whose {what} is better than that of every one of "
-    told += f"{_listed(rule.rivals, labels)} by more than {rule.margin:g}, beyond chance."
+    told = _rule_words(scorer, rule, labels)
     for candidate in rule.candidates:
         own = [contest for contest in contests if contest.candidate == candidate]
         if own and all(contest.won(rule.margin) for contest in own):
             return _plain(told, f"adopt {labels.get(candidate, candidate)}", candidate, contests)
     return _plain(told, NONE, "", contests)
+
+
+def _rule_words(scorer: Scorer, rule: ChoicePart, labels: Mapping[str, str]) -> str:
+    what, rivals = _measure(scorer, rule).spec.label, _listed(rule.rivals, labels)
+    beaten = f"that of {rivals}" if len(rule.rivals) == 1 else f"that of each of {rivals}"
+    if len(rule.candidates) == 1:
+        whose = f"{_listed(rule.candidates, labels)} if its"
+    else:
+        whose = f"the first of {_listed(rule.candidates, labels)} whose"
+    return f"Adopt {whose} {what} is better than {beaten} by more than {rule.margin:g}, beyond chance."
 
 
 def _contests(scorer: Scorer, rule: ChoicePart) -> Iterator[Contest]:

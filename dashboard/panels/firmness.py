@@ -1,0 +1,134 @@
+"""The parts of the page Transport and stability."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation.case_mix import one_sentence as mix_sentence
+from core.evaluation.groups import group_words
+from core.evaluation.learning import WORDS, missing_sentence
+from core.evaluation.stability import one_sentence as stability_sentence
+from dashboard.charts import firmness, rows
+from dashboard.charts.wording import metric_label
+from dashboard.panels.choice import View
+from dashboard.widgets import figures
+from dashboard.widgets.trouble import section
+
+
+@section
+def case_mix_section(view: View) -> None:
+    """How the patients of the other side differ."""
+    table = view.summary.table("case_mix")
+    splits = [item for item in view.summary.info["splits"] if item["name"] in set(table["split"])]
+    if not splits:
+        return
+    st.subheader("Are the patients there like those here?", anchor=False)
+    names = {str(item["name"]): str(item.get("label", item["name"])) for item in splits}
+    start = view.split if view.split in names else next(iter(names))
+    split = st.selectbox(
+        "Set of patients", list(names), index=list(names).index(start), format_func=lambda name: names[name], key="mix_split"
+    )
+    rows_of = table[(table["split"] == split) & table["difference"].notna()]
+    st.markdown(mix_sentence(rows_of))
+    chart, listed = st.tabs(["Figure", "Table"])
+    with chart:
+        record = rows_of[rows_of["section"] != "Outcomes"]
+        alt = f"Standardised differences of the {min(20, len(record))} most unlike fields or levels, {names[split]}."
+        figures.figure(firmness.case_mix(record), name=view.file("case_mix"), alt=alt)
+    with listed:
+        kept = ["label", "level", "unit", "train", "test", "difference", "n_train", "n_test", "section"]
+        figures.table(rows_of[kept].round(3), name=view.file("case_mix_table"), alt="Both sides of the split", raw=rows_of)
+
+
+@section
+def missing_section(view: View) -> None:
+    """What models of record and picture lose without one of them."""
+    table = _with_facts(view, "missing")
+    table = table[table["metric"] == view.metric]
+    if table.empty:
+        return
+    st.subheader("What if an input is missing?", anchor=False)
+    for _, row in table.iterrows():
+        st.markdown(f"- {missing_sentence(row.to_dict(), str(row['label']))}")
+    chart, listed = st.tabs(["Figure", "Table"])
+    with chart:
+        alt = f"{metric_label(view.metric)} lost without each input, 95% interval; right of zero the input helps."
+        figures.figure(firmness.missing(table, metric_label(view.metric), WORDS), name=view.file("missing"), alt=alt)
+    with listed:
+        figures.table(_plain(table), name=view.file("missing_table"), alt="What is lost without each input", raw=table)
+
+
+@section
+def learning_section(view: View) -> None:
+    """Patients learned from against new ones, and whether more of them would help."""
+    gaps, curve = _with_facts(view, "gaps"), _with_facts(view, "learning")
+    if gaps.empty and curve.empty:
+        return
+    st.subheader("Is it only good on those it learned from? Would more patients help?", anchor=False)
+    if len(gaps):
+        st.markdown(f"{metric_label(view.metric)} on patients learned from → on new ones: {firmness.gap_told(gaps)}.")
+    if len(curve):
+        alt = firmness.learning_alt(curve, metric_label(view.metric))
+        figures.figure(firmness.learning(curve, metric_label(view.metric)), name=view.file("learning"), alt=alt)
+        with st.expander("As a table"):
+            figures.table(_plain(curve), name=view.file("learning_table"), alt=alt, raw=curve)
+
+
+@section
+def stability_section(view: View) -> None:
+    """Refits on bootstrap samples."""
+    table, points = _with_facts(view, "stability"), view.summary.table("instability", outcome=view.outcome_name)
+    if table.empty:
+        return
+    st.subheader("Does a risk depend on who was learned from?", anchor=False)
+    for model, part in table.groupby("model", sort=False):
+        st.markdown(stability_sentence(part, str(part["label"].iloc[0])))
+        band = points[points["model"] == model]
+        if len(band):
+            alt = f"Refits' risks by original risk of {part['label'].iloc[0]}; the band holds nine refits in ten."
+            figures.figure(firmness.instability(band), name=view.file(f"instability_{model}"), alt=alt)
+    st.caption("Instability is not a patient's risk interval: a model that says the same of everybody is stable and useless.")
+
+
+@section
+def coverage_section(view: View) -> None:
+    """Whether ranges and sets hold what they promise."""
+    table = _with_facts(view, "conformal")
+    if table.empty:
+        return
+    st.subheader("Do stated ranges hold the truth as often as they promise?", anchor=False)
+    labels = dict(zip(table["model"], table["label"], strict=True))
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        start = view.reference if view.reference in labels else next(iter(labels))
+        model = st.selectbox(
+            "Model", list(labels), index=list(labels).index(start), format_func=lambda name: labels[name], key="coverage_model"
+        )
+    with right:
+        levels = sorted(table["level"].unique())
+        level = st.segmented_control("Promised", levels, default=levels[-1], format_func=lambda value: f"{value:.0%}")
+    part = table[(table["model"] == model) & (table["level"] == (level or levels[-1]))]
+    part = part.assign(group=[_group(name) for name in part["group"]])
+    alt = firmness.coverage_alt(part, float(part["level"].iloc[0]))
+    figures.figure(firmness.coverage(part, float(part["level"].iloc[0])), name=view.file("coverage"), alt=alt)
+    size = "Size is the median width in days." if view.is_time else "Size is the mean number of answers in a set: 2 says nothing."
+    with st.expander("As a table"):
+        st.caption(size)
+        kept = ["group", "coverage", "low", "high", "expected_low", "expected_high", "size", "n", "n_calibration"]
+        figures.table(part[kept].round(3), name=view.file("coverage_table"), alt=alt, raw=part)
+
+
+def _group(name: str) -> str:
+    return group_words(name) if "=" in name else name
+
+
+def _with_facts(view: View, table: str) -> pd.DataFrame:
+    found = view.summary.table(table, outcome=view.outcome_name)
+    return found.merge(rows.model_facts(view.summary), on="model")
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Without slugs; numbers in three decimals."""
+    gone = [name for name in ("outcome", "model", "base_model", "family", "with_procedure", "sees") if name in table]
+    return table.drop(columns=gone).round(3)

@@ -1,0 +1,64 @@
+"""Transport and stability: does it hold on other patients, without an input, and whoever it learned from?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.panels import firmness, transport
+from dashboard.panels.choice import View, open_outcomes
+from dashboard.widgets import folds
+from dashboard.widgets.pages import PageSpec
+
+READING: tuple[str, ...] = (
+    "**Other patients** may be harder or merely unlike: read the case mix beside the score.",
+    "**Refits** learn from bootstrap samples of the same patients. Their spread is how firm the model is, not what may happen to "
+    "a patient.",
+    "**Coverage** is promised on average over such patients; in a group only where it was learned there (own).",
+)
+SOURCES = (
+    "case mix: 10.1016/j.jclinepi.2014.06.018",
+    "instability: 10.1002/bimj.202200302",
+    "conformal ranges: arXiv:1905.03222, arXiv:1209.2673",
+)
+NOWHERE = (
+    "No open data set holds surgical outcomes of a second institution with the same record and pictures. What an outside "
+    "hospital would see is therefore not known; check the models on your own patients before anybody relies on them."
+)
+
+
+def render() -> None:
+    """The page."""
+    view = open_outcomes("Transport and stability")
+    if view is not None:
+        _body(view)
+
+
+def _body(view: View) -> None:
+    st.markdown(f"### {_answer(view)}")
+    transport.transport_section(view)
+    firmness.case_mix_section(view)
+    firmness.missing_section(view)
+    firmness.learning_section(view)
+    firmness.stability_section(view)
+    firmness.coverage_section(view)
+    if not view.summary.info["dataset"].get("simulated"):
+        st.markdown(f"**Outside institutions.** {NOWHERE}")
+    folds.what_would_change("Patients of other hospitals, later years, and refits on more of them.")
+    folds.how_to_read(READING, SOURCES)
+
+
+def _answer(view: View) -> str:
+    """What happens to the ranking elsewhere, or that nobody knows."""
+    scores = view.summary.table("scores", outcome=view.outcome_name, group="all", metric=view.metric, model=view.reference)
+    inside, outside = scores[scores["split"] == "internal"], scores[scores["split"] != "internal"].dropna(subset=["value"])
+    if inside.empty or outside.empty:
+        return "Whether this holds on other patients is not known: the study has no second set of them."
+    worst = outside.loc[outside["value"].idxmin()]
+    labels = {str(item["name"]): str(item.get("label", item["name"])) for item in view.summary.info["splits"]}
+    where = labels.get(str(worst["split"]), str(worst["split"]))
+    told = f"{view.metric.replace('_', '-').upper()} {worst['value']:.2f} ({worst['low']:.2f} to {worst['high']:.2f})"
+    here = f"{inside['value'].iloc[0]:.2f} in cross-validation"
+    return f"Elsewhere the reference model reaches at least {told} ({where}), against {here}."
+
+
+PLUGINS = (PageSpec("transport_and_stability", "Transport and stability", "Studies", 40, "transport", render, ("outcomes",)),)
