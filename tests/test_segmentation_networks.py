@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from core.errors import RecipeError, TrainingError
 from core.segmentation import SEGMENTERS
@@ -194,3 +195,12 @@ def test_weights_learned_in_grey_answer_alike_to_a_grey_picture_in_colour(tmp_pa
     load_encoder(colour, tmp_path / "w.safetensors")
     picture = torch.randn(1, 1, 32, 32)
     assert torch.allclose(grey(picture), colour(picture.expand(1, 3, 32, 32)), atol=1e-5)
+
+
+def test_weights_of_a_bundle_fit_where_a_single_number_was_kept_as_a_row(tmp_path: Path) -> None:
+    network = PlainUnet(FACTS, 4, "batch", True, "none", 0.0)
+    kept = {f"inner.{name}": torch.atleast_1d(weight).half().contiguous() for name, weight in network.state_dict().items()}
+    save_file(kept, tmp_path / "weights.safetensors")
+    fresh = PlainUnet(FACTS, 4, "batch", True, "none", 0.0)
+    load_encoder(fresh, tmp_path / "weights.safetensors")
+    assert torch.equal(fresh.conv_0.conv_0.conv.weight, network.conv_0.conv_0.conv.weight.half().float())

@@ -41,7 +41,11 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
                 do="Give the weights of the same encoder (network.backbone).",
                 code="ENCODER_WEIGHTS",
             )
-        given = _for_channels(found[prefix + name], tensor) if name == next(iter(wanted)) else found[prefix + name]
+        given = found[prefix + name]
+        if name == next(iter(wanted)):
+            given = _for_channels(given, tensor)
+        elif given.numel() == tensor.numel() == 1:  # a bundle keeps a single number as a row of one
+            given = given.reshape(tensor.shape)
         if given.shape != tensor.shape:
             raise RecipeError(
                 f"{path.name}: {name!r} has shape {tuple(given.shape)}; the encoder expects {tuple(tensor.shape)}.",
