@@ -63,6 +63,7 @@ def _body(view: MaskView, rows: pd.DataFrame) -> None:
     verdicts: Mapping[str, str] = view.summary.info.get("verdicts") or {}
     headline(_answer(view), help="  \n".join(f"**{word}:** {rule}" for word, rule in verdicts.items()))
     _numbers(rows)
+    st.caption(_budget(view))
     st.subheader("What does each part add?", anchor=False)
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
@@ -72,6 +73,16 @@ def _body(view: MaskView, rows: pd.DataFrame) -> None:
         figures.table(_table(rows), name=view.file("ablations"), alt="Differences by part", raw=view.summary.tables["ablations"])
     _verdict_words(rows, verdicts)
     mask_about.closing(view, READING, _sources(view))
+
+
+def _budget(view: MaskView) -> str:
+    """How long each training was, and what that leaves open."""
+    minutes = float((view.summary.info["recipe"].get("training") or {}).get("budget_minutes") or 0.0)
+    length = f"{60 * minutes:.0f} seconds" if minutes < 2 else f"{minutes:g} minutes"
+    return (
+        f"Every training, with the part and without it, had the same {length}. What a part adds so early need not be what it adds "
+        "to a network that was trained for hours."
+    )
 
 
 def _answer(view: MaskView) -> str:
