@@ -80,8 +80,8 @@ def _budget(view: MaskView) -> str:
     minutes = float((view.summary.info["recipe"].get("training") or {}).get("budget_minutes") or 0.0)
     length = f"{60 * minutes:.0f} seconds" if minutes < 2 else f"{minutes:g} minutes"
     return (
-        f"Every training, with the part and without it, had the same {length}. What a part adds so early need not be what it adds "
-        "to a network that was trained for hours."
+        f"Every training, with the part and without it, had the same {length}. What a part adds so early need not be what it "
+        "adds to a network that was trained for hours."
     )
 
 
