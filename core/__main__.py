@@ -232,6 +232,33 @@ def model_build(
     out.print(f"Bundle written to {_short(folder)}.")
 
 
+@model_app.command("check")
+@guarded
+def model_check(
+    bundle: Annotated[str, typer.Argument(help="A model bundle, such as phantom_complication.")],
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet of your own patients, columns named as the fields.")],
+    outcome: Annotated[str, typer.Option(help="Column with what happened: 1 or 0.")],
+    patient: Annotated[str, typer.Option(help="Column that names the patient.")] = "patient_id",
+    date: Annotated[str, typer.Option(help="Column with the day of the operation, for observed beside expected by month.")] = "",
+) -> None:
+    """Check a shipped model on your own patients: accept, recalibrate, decline, or not yet.
+
+    Example: python -m core model check phantom_complication own.csv --outcome complication --date operated_on
+    """
+    from core.serving.checking import TableColumns, bundle_named, check_table
+
+    found = check_table(bundle_named(bundle), table, TableColumns(outcome, patient, date))
+    out.print(f"[bold]{found.check.verdict.capitalize()}.[/bold] {found.check.why}")
+    for name, value in found.check.measures.items():
+        out.print(f"  {name:30} {value.value:.3f} ({value.low:.3f} to {value.high:.3f})")
+    for reason, count in found.left_out.items():
+        out.print(f"  {count} rows {reason} were left out.")
+    for _, month in found.months.iterrows():
+        stop = "  STOP: risks no longer come true" if month["stop"] else ""
+        seen = f"{month['observed']:.0f} of {month['n']} observed, {month['expected']:.1f} expected"
+        out.print(f"  {month['month']}: {seen} ({month['low']:.1f} to {month['high']:.1f}){stop}")
+
+
 @data_app.command("list")
 @guarded
 def data_list() -> None:
