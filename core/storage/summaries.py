@@ -156,11 +156,14 @@ class StudySummary:
             n, n_events, rate, enough, breakdowns}], models [{name, base_model, label, family, inputs, with_procedure,
             description, reference}], splits [{name, label, note, n_train, n_test}], headlines {outcome: sentence},
             change {outcome: sentence: what would change this conclusion}, recipe, provenance {…}, min_cell,
-            permuted {outcome: {auroc, low, high}}, cannot [sentences: what a published study cannot answer],
+            permuted {outcome: {auroc, low, high}}, fairness {outcome: {split: sentence}}, fairness_verdicts {verdict: rule},
+            case_mix {split: sentence}, an outcome's ``choice`` {rule, verdict, adopted, contests}, cannot [sentences: what a published study cannot answer],
             skipped [sentences: what was not computed and why].
             A segmentation study has ``kind: segmentation``, regions [{name, label}] in place of outcomes (headlines and
             change are by region), models with ``choice`` and ``parameters``, ``empty_masks`` {region: {rule, n}},
-            ``metrics`` [{name, label, unit, aim, description}], and dataset facts unit, channels, readers.
+            ``metrics`` [{name, label, unit, aim, description}], ``groups`` {attribute: label}, ``suitability`` {region: {pairs,
+            apart, spread, sentence}} (can this data set tell methods apart?), ``rank_stability`` [{region, split, metric,
+            kendall_tau}], ``tolerance`` and ``interval``, and dataset facts unit, channels, readers.
         tables: by name, the columns of the kind's tables.
     """
 
