@@ -157,7 +157,8 @@ class StudySummary:
             description, reference}], splits [{name, label, note, n_train, n_test}], headlines {outcome: sentence},
             change {outcome: sentence: what would change this conclusion}, recipe, provenance {…}, min_cell,
             permuted {outcome: {auroc, low, high}}, fairness {outcome: {split: sentence}}, fairness_verdicts {verdict: rule},
-            case_mix {split: sentence}, an outcome's ``choice`` {rule, verdict, adopted, contests}, cannot [sentences: what a published study cannot answer],
+            case_mix {split: sentence}, an outcome's ``choice`` {rule, verdict, adopted, contests}, cannot [sentences: what a
+            published study cannot answer],
             skipped [sentences: what was not computed and why].
             A segmentation study has ``kind: segmentation``, regions [{name, label}] in place of outcomes (headlines and
             change are by region), models with ``choice`` and ``parameters``, ``empty_masks`` {region: {rule, n}},
