@@ -13,7 +13,7 @@ from dashboard.charts.mask_rows import MaskMetric, labels_of
 from dashboard.charts.wording import MINUS, finite, plural
 
 ROW_PX = 26
-PANEL, TEXT_AT, VERDICT_AT = [0.0, 0.56], 0.58, 0.83
+TEXT_AT, TEXT_PX = 1.01, 255
 POINTS = 100.0
 """Differences of shares are told in points, so that they can be held against claims."""
 
@@ -42,16 +42,26 @@ def forest(rows: pd.DataFrame, metric: MaskMetric, verdicts: Mapping[str, str]) 
         tickvals=list(range(len(lines))), ticktext=[text for text, _ in lines], range=[len(lines) - 0.4, -0.6], showgrid=False,
         showline=False, ticks="", automargin=True,
     )  # fmt: skip
-    figure.update_xaxes(domain=PANEL, title_text=f"points of {metric.label} gained, 95% interval", nticks=8, tickangle=0)
-    return dress(figure, 90 + ROW_PX * len(lines))
+    figure.update_xaxes(title_text=f"points of {metric.label} gained, 95% interval", nticks=8, tickangle=0)
+    return dress(figure, 90 + ROW_PX * len(lines), right=TEXT_PX)
 
 
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.Series | None]]:
+    """A heading and its arms; the commonest method with the part is not named on every line."""
+    usual = rows["with_part"].mode().iloc[0]
     lines: list[tuple[str, pd.Series | None]] = []
     for _, arms in rows.groupby("ablation", sort=False):
         lines.append((f"<b>{arms['label'].iloc[0]}</b>", None))
-        lines += [(f"{row['with_part']} {MINUS} {row['without']}", row) for _, row in arms.iterrows()]
+        for _, row in arms.iterrows():
+            lines.append((_named(str(row["with_part"]), str(row["without"]), str(usual)), row))
     return lines
+
+
+def _named(with_part: str, without: str, usual: str) -> str:
+    """Both sides, but for the usual one."""
+    if with_part == usual:
+        return f"against {without}"
+    return with_part if without == usual else f"{with_part} against {without}"
 
 
 def _add(figure: go.Figure, y: int, row: pd.Series, verdicts: Mapping[str, str]) -> None:
@@ -78,9 +88,9 @@ def _add(figure: go.Figure, y: int, row: pd.Series, verdicts: Mapping[str, str])
 
 def _notes(y: int, row: pd.Series) -> list[dict[str, Any]]:
     told = f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
-    texts = {TEXT_AT: told if finite(row["difference"]) else "not defined", VERDICT_AT: f"<b>{row['verdict']}</b>"}
-    same = {"xref": "paper", "xanchor": "left", "y": y, "yref": "y", "showarrow": False, "font": {"size": 12}, "align": "left"}
-    return [{**same, "x": x, "text": text} for x, text in texts.items()]
+    text = f"<b>{row['verdict']}</b>  {told if finite(row['difference']) else 'not defined'}"
+    place = {"xref": "paper", "xanchor": "left", "x": TEXT_AT, "y": y, "yref": "y", "align": "left"}
+    return [{**place, "text": text, "showarrow": False, "font": {"size": 11}}]
 
 
 def points(value: float) -> str:

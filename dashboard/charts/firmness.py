@@ -144,7 +144,7 @@ def coverage(rows: pd.DataFrame, level: float) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     figure.update_xaxes(title_text=f"Share whose truth lay inside; {percent(level)} was promised", tickformat=".0%")
-    return dress(figure, 140 + ROW_PX * max(len(rows), 2), bottom=90)
+    return dress(figure, 190 + ROW_PX * max(len(rows), 2), bottom=130)
 
 
 def coverage_alt(rows: pd.DataFrame, level: float) -> str:

@@ -63,6 +63,7 @@ def missing_section(view: View) -> None:
 def learning_section(view: View) -> None:
     """Patients learned from against new ones, and whether more of them would help."""
     gaps, curve = _with_facts(view, "gaps"), _with_facts(view, "learning")
+    gaps = gaps[gaps["family"] != "reference"]
     if gaps.empty and curve.empty:
         return
     st.subheader("Is it only good on those it learned from? Would more patients help?", anchor=False)
