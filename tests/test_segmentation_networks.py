@@ -192,7 +192,9 @@ def test_weights_learned_in_grey_answer_alike_to_a_grey_picture_in_colour(tmp_pa
         PlainUnet(NetworkFacts(channels, 1, 2, (32, 32)), 4, "batch", True, "none", 0.0).eval() for channels in (1, 3)
     )
     export_encoder(any_size(grey, 16, FACTS), tmp_path / "w.safetensors")
-    load_encoder(colour, tmp_path / "w.safetensors")
+    with pytest.raises(RecipeError, match="shape"):
+        load_encoder(colour, tmp_path / "w.safetensors")
+    load_encoder(colour, tmp_path / "w.safetensors", any_channels=True)
     picture = torch.randn(1, 1, 32, 32)
     assert torch.allclose(grey(picture), colour(picture.expand(1, 3, 32, 32)), atol=1e-5)
 

@@ -49,7 +49,7 @@ class NetworkSegmenter:
         with reproducible(context.seed, context.device):
             self.network = self._untrained(shares)
             if context.training.get("encoder_weights"):
-                load_encoder(_encoder(self.network), Path(str(context.training["encoder_weights"])))
+                load_encoder(_encoder(self.network), Path(str(context.training["encoder_weights"])), any_channels=True)
             report = train_segmenter(self.network, train, context)
         return replace(report, minutes=report.minutes + searched)
 

@@ -22,10 +22,12 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
         save_file(weights, temporary)
 
 
-def load_encoder(encoder: nn.Module, path: Path) -> None:
+def load_encoder(encoder: nn.Module, path: Path, *, any_channels: bool = False) -> None:
     """Puts the weights of a file into an encoder; the file may hold more (heads, a decoder) and may prefix its names.
 
-    Where the file was trained on pictures of another number of channels, the first convolution answers to their sum as before.
+    Args:
+        any_channels: whether the file may come from pictures of another number of channels; the first convolution then answers to
+            a grey picture as before. Not for channels with a meaning of their own.
 
     Raises:
         RecipeError: no such file, not safetensors, a weight is missing, or one has another shape.
@@ -42,7 +44,7 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
                 code="ENCODER_WEIGHTS",
             )
         given = found[prefix + name]
-        if name == next(iter(wanted)):
+        if any_channels and name == next(iter(wanted)):
             given = _for_channels(given, tensor)
         elif given.numel() == tensor.numel() == 1:  # a bundle keeps a single number as a row of one
             given = given.reshape(tensor.shape)
