@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,20 @@ LESION_WORDS = ("tumour", "tumor", "lesion", "nodule", "mass")
 SURROUNDING_WORDS = ("body", "skin", "vessel", "artery", "vein", "aorta", "bone", "spine", "background")
 
 
+@runtime_checkable
+class Windowed(Protocol):
+    """A source of pictures that are not CT: it says which values its scans keep (mapped to -1 and 1)."""
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+
+
+def window_of(source: ImageSource) -> tuple[float, float]:
+    """The values that a scan channel keeps: what the source says, else ``HU_WINDOW``."""
+    return source.window if isinstance(source, Windowed) else HU_WINDOW
+
+
 @dataclass(frozen=True)
 class PrepareSettings:
     """What part of a picture a network sees, and how.
@@ -46,7 +60,8 @@ class PrepareSettings:
         input_spacing_mm: edge of a voxel.
         crop: ``organ``: centred on the organ that holds the lesion, moved where the lesion would be cut; ``lesion``: on the
             lesion; ``whole``: on the middle of the picture. What lies outside ``input_shape`` × ``input_spacing_mm`` is cut off.
-        channels: one channel per mask label, the scan in ``HU_WINDOW``, or both.
+        channels: one channel per mask label, the scan in ``HU_WINDOW`` or its source's own window, or both. A flat picture is
+            a volume of one slice, and ``input_shape`` then begins with 1.
     """
 
     input_shape: tuple[int, int, int] = (48, 48, 48)
@@ -140,7 +155,7 @@ def prepare_images(
     """
     chosen = PrepareSettings.of(settings)
     channels = _channels(source, chosen)
-    stamp = [PREPARED_VERSION, asdict(chosen), channels, masks_fingerprint, list(case_ids), HU_WINDOW]
+    stamp = [PREPARED_VERSION, asdict(chosen), channels, masks_fingerprint, list(case_ids), window_of(source)]
     key = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:20]
     path, index = Path(folder) / f"{key}.npy", Path(folder) / f"{key}.json"
     if not _is_whole(path, index):
@@ -185,7 +200,7 @@ def _write(path: Path, source: ImageSource, case_ids: Sequence[str], settings: P
         np.lib.format.write_array_header_1_0(stream, header)
         for done, case_id in enumerate(case_ids):
             say("preparing pictures", done / len(case_ids))
-            voxels = prepare_case(source.read(case_id), source.labels, settings)
+            voxels = prepare_case(source.read(case_id), source.labels, settings, window_of(source))
             present.append(voxels is not None)
             stream.write(bytes(int(np.prod(header["shape"][1:]))) if voxels is None else voxels.tobytes())  # type: ignore[index]
     return present
@@ -201,8 +216,14 @@ def _row_of(case_ids: tuple[str, ...]) -> dict[str, int]:
     return {case_id: row for row, case_id in enumerate(case_ids)}
 
 
-def prepare_case(image: CaseImage, labels: Mapping[int, str], settings: PrepareSettings) -> NDArray[np.uint8] | None:
-    """(channels, depth, height, width) of one case as bytes; None where a picture that the channels need is absent."""
+def prepare_case(
+    image: CaseImage, labels: Mapping[int, str], settings: PrepareSettings, window: tuple[float, float] = HU_WINDOW
+) -> NDArray[np.uint8] | None:
+    """(channels, depth, height, width) of one case as bytes; None where a picture that the channels need is absent.
+
+    Args:
+        window: values that a scan keeps.
+    """
     if ("scan" in settings.channels and image.scan is None) or ("mask" in settings.channels and image.mask is None):
         return None
     given = image.mask if image.mask is not None else image.scan
@@ -212,7 +233,7 @@ def prepare_case(image: CaseImage, labels: Mapping[int, str], settings: PrepareS
     grid = _grid(place, settings)
     layers: list[NDArray[np.uint8]] = []
     if "scan" in settings.channels and image.scan is not None:
-        layers.append(_scan_channel(image.scan, grid, settings))
+        layers.append(_scan_channel(image.scan, grid, settings, window))
     if "mask" in settings.channels and image.mask is not None:
         layers.extend(_mask_channels(image.mask, labels, grid, settings))
     return np.stack(layers)
@@ -322,7 +343,9 @@ class _Region:
 
 
 def _region(volume: Volume, grid: NDArray[np.float64], settings: PrepareSettings) -> _Region:
-    factors = np.array([max(1, int(settings.input_spacing_mm / edge + 1e-6)) for edge in volume.spacing_mm])
+    steps = np.array([max(1, int(settings.input_spacing_mm / edge + 1e-6)) for edge in volume.spacing_mm])
+    # A flat picture has one voxel across: nothing beside it takes part in a mean.
+    factors = np.minimum(steps, volume.voxels.shape)
     to_voxel = np.linalg.inv(volume.affine) @ grid
     corners = np.array(np.meshgrid(*[(0, edge - 1) for edge in settings.input_shape])).reshape(3, -1)
     reached = to_voxel[:3, :3] @ corners + to_voxel[:3, 3:]
@@ -346,9 +369,11 @@ def _mask_channels(
         yield np.round(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
 
-def _scan_channel(scan: Volume, grid: NDArray[np.float64], settings: PrepareSettings) -> NDArray[np.uint8]:
+def _scan_channel(
+    scan: Volume, grid: NDArray[np.float64], settings: PrepareSettings, window: tuple[float, float]
+) -> NDArray[np.uint8]:
     region = _region(scan, grid, settings)
-    low, high = HU_WINDOW
+    low, high = window
     windowed = (np.clip(np.asarray(scan.voxels[region.box], dtype=np.float32), low, high) - low) / (high - low)
     return np.round(np.clip(_sample(windowed, region, settings, outside=0.0), 0, 1) * 255).astype(np.uint8)
 
