@@ -15,6 +15,7 @@ from core.contracts.codebook import Codebook
 from core.contracts.cohort import Cases, Cohort
 from core.contracts.dataset import LoadOptions
 from core.contracts.forecast import FitContext
+from core.contracts.recipe import PROFILES, Recipe
 from core.contracts.recipe_file import load_recipe
 from core.datasets import macular_hole
 from core.errors import DataError, Refused
@@ -207,8 +208,9 @@ def test_verify_names_the_picture_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_recipe_declares_no_bundle_as_weights_may_not_be_given_away() -> None:
-    for profile in ("quick", "cpu", "full"):
+    for profile in PROFILES:
         recipe = load_recipe(ROOT / "core" / "recipes" / "macular_hole.yaml", profile)
+        assert isinstance(recipe, Recipe)
         assert not recipe.bundles and recipe.network.input_shape[0] == 1
         assert recipe.outcomes == ("success", "acuity_70", "recovery")
 

@@ -12,6 +12,7 @@ import pytest
 
 from core.contracts.cohort import Cohort
 from core.contracts.dataset import LoadOptions
+from core.contracts.recipe import PROFILES, Recipe
 from core.contracts.recipe_file import load_recipe
 from core.datasets import vitaldb
 from core.datasets._vitaldb_codebook import CODEBOOK
@@ -128,7 +129,11 @@ def test_nothing_known_during_or_after_the_operation_predicts(tmp_path: Path) ->
 
 def test_columns_known_late_change_no_predictor(tmp_path: Path) -> None:
     """Whatever stands in a column of the operation, models see the same."""
-    late = {name: 7 for name in HEADER if name.startswith("intraop_")} | {"iv1": "Left hand", "airway": "Oral", "aneend": -9e9}
+    late: dict[str, Any] = {name: 7 for name in HEADER if name.startswith("intraop_")} | {
+        "iv1": "Left hand",
+        "airway": "Oral",
+        "aneend": -9e9,
+    }
     plain, changed = cohort_of(tmp_path / "a", {}), cohort_of(tmp_path / "b", late | {"icu_days": 3, "dx": "Another illness"})
     names = [field.name for field in allowed_fields(plain, ())]
     assert plain.table[names].equals(changed.table[names])
@@ -141,7 +146,7 @@ def many() -> list[dict[str, Any]]:
         for start, department in ((0, "General surgery"), (60, "Urology"))
         for number in range(start, start + 60)
     ]
-    again = [{"subjectid": 0, "department": "Urology"}, *[{"subjectid": 7}] * 4]
+    again: list[dict[str, Any]] = [{"subjectid": 0, "department": "Urology"}, *({"subjectid": 7} for _ in range(4))]
     return [*rows, *again]
 
 
@@ -195,8 +200,9 @@ def test_an_unknown_position_is_kept_as_other(tmp_path: Path) -> None:
 
 def test_the_recipe_names_what_the_data_set_has(tmp_path: Path) -> None:
     cohort = cohort_of(tmp_path, {})
-    for profile in ("quick", "cpu", "full"):
+    for profile in PROFILES:
         recipe = load_recipe(ROOT / "core" / "recipes" / "vitaldb.yaml", profile)
+        assert isinstance(recipe, Recipe)
         assert set(recipe.outcomes) == {outcome.name for outcome in cohort.outcomes}
         assert set(recipe.bundles) == {"recovery", "intensive_care"}
 
