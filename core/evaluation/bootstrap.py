@@ -24,6 +24,9 @@ from core.errors import DataError
 
 LEVEL = 0.95
 FEWEST_REPLICATES = 20
+AT_ONCE = 64
+
+Counts = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ def patient_seed(seed: int, patients: Sequence[str]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-def case_weights(patients: NDArray[np.intp], replicates: int, seed: int) -> Array:
-    """How often each case counts, shape (cases, replicates + 1); column 0 is the data as they are.
+def case_counts(patients: NDArray[np.intp], replicates: int, seed: int) -> Counts:
+    """How often each case counts, shape (cases, replicates + 1), one byte each; column 0 is the data as they are.
+
+    A count stays below 256: with more patients than that, one of them is drawn so often less than once in 10^500 draws.
 
     Args:
         patients: for every case the number of its patient, from 0 without gaps.
@@ -55,12 +60,25 @@ def case_weights(patients: NDArray[np.intp], replicates: int, seed: int) -> Arra
     if not len(patients) or replicates < 1:
         raise DataError("A bootstrap needs at least one case and one replicate.", do="Check which cases are eligible.")
     count = int(patients.max()) + 1
-    drawn = np.random.default_rng(seed).integers(count, size=(replicates, count))
-    flat = drawn + np.arange(replicates)[:, None] * count
-    weights = np.bincount(flat.ravel(), minlength=replicates * count).reshape(replicates, count)
-    by_patient = np.ones((count, replicates + 1))
-    by_patient[:, 1:] = weights.T
-    return by_patient[patients]
+    by_patient = np.ones((count, replicates + 1), dtype=np.uint8)
+    rng = np.random.default_rng(seed)
+    # A few replicates at a time stay in the processor's cache, and come from the same stream of random numbers.
+    for first in range(1, replicates + 1, AT_ONCE):
+        block = by_patient[:, first : first + AT_ONCE]
+        block[:] = _tallies(rng, count, block.shape[1]).T
+    return by_patient if np.array_equal(patients, np.arange(count)) else by_patient[patients]
+
+
+def _tallies(rng: np.random.Generator, count: int, replicates: int) -> NDArray[np.intp]:
+    """How often each of ``count`` patients is drawn, shape (replicates, count)."""
+    drawn = rng.integers(count, size=(replicates, count))
+    drawn += np.arange(replicates)[:, None] * count
+    return np.bincount(drawn.ravel(), minlength=replicates * count).reshape(replicates, count)
+
+
+def case_weights(patients: NDArray[np.intp], replicates: int, seed: int) -> Array:
+    """``case_counts`` as real numbers."""
+    return case_counts(patients, replicates, seed).astype(np.float64)
 
 
 def two_sided(values: Array) -> float:

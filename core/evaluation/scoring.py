@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.contracts.metric import Array, MetricSpec
 from core.contracts.outcome import Outcome
 from core.contracts.score import Score
-from core.evaluation.bootstrap import Interval, case_weights, interval_of, patient_seed
+from core.evaluation.bootstrap import Counts, Interval, case_counts, interval_of, patient_seed
 from core.evaluation.panel import Cases, Panel
 from core.metrics import METRICS
 
@@ -42,11 +45,16 @@ def measures(outcome: Outcome, *, groups: bool = False, compared: bool = False) 
 
 @dataclass(frozen=True)
 class Subset:
-    """Some cases of a panel and their weights, shape (cases, replicates + 1)."""
+    """Some cases of a panel and how often each was drawn, shape (cases, replicates + 1)."""
 
     name: str
     cases: Cases
-    weights: Array
+    counts: Counts
+
+    @cached_property
+    def weights(self) -> Array:
+        """The counts as real numbers."""
+        return self.counts.astype(np.float64)
 
 
 @dataclass
@@ -66,12 +74,12 @@ class Scorer:
 
     def __post_init__(self) -> None:
         seed = patient_seed(self.seed, self.panel.patient_ids)
-        weights = case_weights(self.panel.patients, self.replicates, seed)
-        self.everyone = Subset(ALL, np.arange(len(self.panel.y)), weights)
+        counts = case_counts(self.panel.patients, self.replicates, seed)
+        self.everyone = Subset(ALL, np.arange(len(self.panel.y)), counts)
 
     def subset(self, name: str, members: Cases) -> Subset:
-        """A group's cases with the weights that they have in the draws of the whole."""
-        return Subset(name, members, self.everyone.weights[members])
+        """A group's cases with the counts that they have in the draws of the whole."""
+        return Subset(name, members, self.everyone.counts[members])
 
     def values(self, model: str, measure: Measure, subset: Subset) -> Array:
         """A metric averaged over repeats, shape (replicates + 1,): first on the data as they are.
@@ -79,10 +87,11 @@ class Scorer:
         A replicate has no value when any repeat has none.
         """
         answers = self.panel.answers[model]
-        total = np.zeros(subset.weights.shape[1])
+        drawn: NDArray[Any] = subset.counts if measure.spec.takes_counts else subset.weights
+        total = np.zeros(drawn.shape[1])
         for repeat in range(answers.repeats):
             said = answers.said[repeat, subset.cases]
-            cases, weights = subset.cases, subset.weights
+            cases, weights = subset.cases, drawn
             if not said.all():
                 cases, weights = cases[said], weights[said]
             sample = self.panel.sample(model, repeat, cases, measure.day)
