@@ -103,7 +103,10 @@ def predictions(given: Cohort, *, shuffled: bool = False) -> pd.DataFrame:
 
 def _probes(given: Cohort, outcome: Outcome, model: str, at: int) -> list[pd.DataFrame]:
     """What a run also predicts: without a picture, on patients learned from, with half of them, on bootstrap samples."""
-    asked = {"fusion": [("missing:image", 1), ("apparent", 5)], "logistic_regression": [("learning:50", 1), ("stability", 13)]}
+    asked = {
+        "fusion": [("missing:image", 1), ("ablation:image", 2), ("apparent", 5)],
+        "logistic_regression": [("learning:50", 1), ("stability", 13)],
+    }
     return [
         _rows(given, outcome, model, split, repeat, at, False) for split, times in asked.get(model, []) for repeat in range(times)
     ]
@@ -136,6 +139,17 @@ def _rows(given: Cohort, outcome: Outcome, model: str, split: str, repeat: int, 
 COST = pd.DataFrame({"model": ["fusion"], "fits": [10], "seconds_total": [5.0], "seconds_per_fit": [0.5], "peak_mb": [100.0]})
 
 
+def features() -> pd.DataFrame:
+    """What a run keeps of shuffled fields: age matters in every fit, sex in none."""
+    rows = [
+        {"model": "fusion", "outcome": outcome.name, "field": field, "repeat": 0, "fold": fold, "added": added + 0.001 * fold}
+        for outcome in OUTCOMES
+        for fold in range(5)
+        for field, added in (("age", 0.2), ("sex", -0.002))
+    ]
+    return pd.DataFrame(rows)
+
+
 def build(given: Cohort, **changes: Any) -> StudySummary:
     arguments: dict[str, Any] = {
         "cohort": given,
@@ -146,6 +160,7 @@ def build(given: Cohort, **changes: Any) -> StudySummary:
         "cost": COST,
         "permuted": predictions(given, shuffled=True),
         "skipped": ["Nothing."],
+        "features": features(),
     }
     return summarise(**{**arguments, **changes})
 

@@ -26,11 +26,30 @@ class DatasetPart(Part):
 
 
 class ModelPart(Part):
-    """One model of the study; ``options`` go to the plug-in; ``tune`` is the number of candidates tried inside a fold."""
+    """One model of the study; ``options`` go to the plug-in; ``tune`` is the number of candidates tried inside a fold.
+
+    ``row`` and ``label`` name a further row of the same plug-in: one that reads only ``fields`` (what is asked today: one
+    score, one measurement), or one whose network is trained otherwise (``network``: keys of the recipe's network part).
+    """
 
     name: str
+    row: str = Field("", pattern=r"^([a-z][a-z0-9_]{1,60})?$")
+    label: str = ""
+    fields: tuple[str, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
+    network: dict[str, Any] = Field(default_factory=dict)
     tune: int = Field(0, ge=0, le=500)
+
+    @property
+    def slug(self) -> str:
+        """The row's name in the results, before its inputs are added."""
+        return self.row or self.name
+
+    @model_validator(mode="after")
+    def _named(self) -> ModelPart:
+        if (self.fields or self.network) and not (self.row and self.label):
+            raise ValueError(f"a row of {self.name!r} with its own fields or network needs 'row' and 'label'")
+        return self
 
 
 class RepeatsPart(Part):
@@ -78,6 +97,29 @@ class LearningPart(Part):
         return value
 
 
+class AblationPart(Part):
+    """Models that are fitted again without each of their inputs: the picture, a block of fields, a section of the record."""
+
+    models: tuple[str, ...] = ()
+
+
+class FeaturesPart(Part):
+    """Models whose fields are ranked by what is lost when a field is shuffled among the patients judged (tables only)."""
+
+    models: tuple[str, ...] = ()
+
+
+class EstimatesPart(Part):
+    """Clinicians' own estimates, from a CSV file with the columns case_id, outcome and chance (0 to 1).
+
+    ``file``: a path, or a name beside the data sets; ``row`` and ``label`` name the row of the results.
+    """
+
+    file: str
+    row: str = Field("clinicians", pattern=r"^[a-z][a-z0-9_]{1,60}$")
+    label: str = "Clinicians' estimates"
+
+
 class UsePart(Part):
     """What is done on the word of a model: who does what, and from which risk on reasonable people would.
 
@@ -121,6 +163,9 @@ class EvaluationPart(Part):
     permuted_labels: bool = True
     stability: StabilityPart = StabilityPart()
     learning: LearningPart = LearningPart()
+    ablation: AblationPart = AblationPart()
+    features: FeaturesPart = FeaturesPart()
+    estimates: tuple[EstimatesPart, ...] = ()
 
     @field_validator("thresholds")
     @classmethod
@@ -185,3 +230,14 @@ class Recipe(StudyRecipe):
         if isinstance(value, (list, tuple)):
             return [{"name": item} if isinstance(item, str) else item for item in value]
         return value
+
+    @model_validator(mode="after")
+    def _rows_apart(self) -> Recipe:
+        """Rows have names of their own, and a row's network part has the keys of a network part."""
+        rows = [part.slug for part in self.models] + [part.row for part in self.evaluation.estimates]
+        twice = sorted({row for row in rows if rows.count(row) > 1})
+        if twice:
+            raise ValueError(f"two models have the row {twice[0]!r}; give one of them another 'row'")
+        for part in self.models:
+            NetworkPart.model_validate({**self.network.model_dump(), **part.network})
+        return self

@@ -18,8 +18,8 @@ BASE_RATE = "base_rate"
 
 
 def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tuple[Pair, ...]:
-    """Which models are set against which: each against the reference and the base rate, and each that knows the procedure
-    against itself without."""
+    """Which models are set against which: each against the reference and the base rate, each that knows the procedure
+    against itself without, and each that was trained otherwise against the plain row of its plug-in."""
     plain = {str(row["base_model"]): str(row["name"]) for row in models if not row.get("with_procedure")}
     pairs: list[Pair] = []
     for row in models:
@@ -27,6 +27,8 @@ def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tup
         rivals = [reference, BASE_RATE]
         if row.get("with_procedure"):
             rivals.append(plain.get(str(row["base_model"]), name))
+        if row.get("variant_of"):
+            rivals.append(plain.get(str(row["variant_of"]), name))
         pairs.extend((name, rival) for rival in rivals if rival != name)
     return tuple(dict.fromkeys(pairs))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from core.contracts.metric import Array
 from core.evaluation.bootstrap import interval_of
 from core.evaluation.scoring import Measure, Scorer, measures
-from core.evaluation.splits import LEARNING, MISSING
+from core.evaluation.splits import LEARNING, SECTION
 from core.metrics import METRICS
 
 RANKING = {"binary": "auroc", "time_to_event": "c_index"}
@@ -20,10 +20,10 @@ WORDS = {"image": "the picture", "record": "the record", "anatomy": "the anatomy
 
 
 def missing_rows(full: Scorer, without: Mapping[str, Scorer]) -> Iterator[dict[str, object]]:
-    """Rows of the table ``missing``: each model with all its inputs minus itself without one, on the same patients.
+    """Rows of the tables ``missing`` and ``ablation``: each model with all its inputs minus itself without one, same patients.
 
     Args:
-        full: of the internal split; without: by split (``missing:image``).
+        full: of the internal split; without: by split (``missing:image``, ``ablation:image``).
     """
     for split, scorer in without.items():
         for model in scorer.panel.answers:
@@ -31,7 +31,7 @@ def missing_rows(full: Scorer, without: Mapping[str, Scorer]) -> Iterator[dict[s
                 whole, part = full.values_of_all(model, measure), scorer.values_of_all(model, measure)
                 found, left = interval_of(whole - part), interval_of(part)
                 yield {
-                    "outcome": full.panel.outcome.name, "model": model, "without": split.removeprefix(MISSING),
+                    "outcome": full.panel.outcome.name, "model": model, "without": split.partition(":")[2],
                     "metric": measure.name, "value": left.value, "low": left.low, "high": left.high,
                     "difference": found.value, "difference_low": found.low, "difference_high": found.high,
                     "n": full.panel.persons(full.everyone.cases),
@@ -79,9 +79,14 @@ def _ranking(scorer: Scorer) -> Measure:
     return Measure(METRICS.get(RANKING[scorer.panel.outcome.kind]))
 
 
+def input_words(name: str) -> str:
+    """An input as people read it: a block, or a section of the record ("section:Laboratory")."""
+    return f"“{name.removeprefix(SECTION)}” in the record" if name.startswith(SECTION) else WORDS.get(name, name)
+
+
 def missing_sentence(row: Mapping[str, object], label: str) -> str:
-    """What a model loses without one input; ``row``: of ``missing``, for the ranking metric."""
-    what = WORDS.get(str(row["without"]), str(row["without"]))
+    """What a model loses without one input; ``row``: of ``missing`` or ``ablation``, for the ranking metric."""
+    what = input_words(str(row["without"]))
     low, high = float(str(row["difference_low"])), float(str(row["difference_high"]))
     told = f"{float(str(row['difference'])):+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
     if low > 0:

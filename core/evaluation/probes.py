@@ -12,7 +12,7 @@ from core.evaluation.conformal import LEVELS, conformal_rows
 from core.evaluation.learning import gap_rows, learning_rows, missing_rows
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
-from core.evaluation.splits import APPARENT, INTERNAL, LEARNING, MISSING, STABILITY
+from core.evaluation.splits import ABLATION, APPARENT, INTERNAL, LEARNING, MISSING, STABILITY
 from core.evaluation.stability import instability_rows, stability_rows
 
 Rows = Iterator[dict[str, object]]
@@ -36,6 +36,7 @@ class Probes:
         """Rows by the name of their table."""
         return {
             "missing": lambda: missing_rows(self.full, self._scorers(MISSING)),
+            "ablation": lambda: missing_rows(self.full, self._scorers(ABLATION)),
             "gaps": lambda: (row for scorer in self._scorers(APPARENT).values() for row in gap_rows(self.full, scorer)),
             "learning": lambda: learning_rows(self.full, self._scorers(LEARNING)),
             "stability": self._stability,

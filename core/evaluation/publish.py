@@ -71,10 +71,11 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["case_mix"] = _case_mix(tables["case_mix"], min_cell)
     tables["strata"] = _strata(tables["strata"], hidden, min_cell)
     tables["recalibration"] = _rows_of_told(tables["recalibration"], hidden)
-    for name in ("missing", "gaps", "learning"):
+    for name in ("missing", "ablation", "gaps", "learning"):
         tables[name] = _ranking_where_few(tables[name], hidden)
     for name in ("stability", "instability"):
         tables[name] = _rows_of_told(tables[name][tables[name]["n"] >= min_cell], hidden)
+    tables["features"] = _rows_of_told(tables["features"], hidden)
     tables["distribution"] = _distribution(tables["distribution"], hidden, min_cell)
     tables["conformal"] = _conformal(tables["conformal"], hidden, min_cell)
     return StudySummary({**info, **_told(info, hidden, min_cell)}, tables)

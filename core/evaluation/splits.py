@@ -12,7 +12,11 @@ STABILITY = "stability"
 """All internal cases, by the model that learned from all of them (repeat 0) and by refits on bootstrap samples."""
 LEARNING = "learning:"
 """Then the share of the training patients learned from, in percent: the same cases as ``internal``."""
-AIDS = (MISSING, APPARENT, STABILITY, LEARNING)
+ABLATION = "ablation:"
+"""Then the input left out: models fitted again without it, on the same patients and cases as ``internal``."""
+SECTION = "section:"
+"""Then a section of the record, as an input left out."""
+AIDS = (MISSING, APPARENT, STABILITY, LEARNING, ABLATION)
 
 
 def judged(split: str) -> bool:

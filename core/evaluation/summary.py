@@ -22,6 +22,7 @@ from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
 from core.evaluation.distributions import distribution_rows
 from core.evaluation.facts import dataset_facts, model_facts, outcome_facts, split_facts
+from core.evaluation.features import feature_rows
 from core.evaluation.groups import default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
 from core.evaluation.panel import Panel, make_panel
@@ -78,6 +79,7 @@ def summarise(
     cost: pd.DataFrame,
     permuted: pd.DataFrame | None,
     skipped: Sequence[str],
+    features: pd.DataFrame | None = None,
     progress: Progress | None = None,
 ) -> StudySummary:
     """The summary of a study.
@@ -89,6 +91,7 @@ def summarise(
         cost: columns of ``OUTCOME_TABLES["cost"]``.
         permuted: rows of a run on shuffled outcomes, or None.
         skipped: what was not computed and why, sentences.
+        features: what shuffling each field added to the loss (``core.evaluation.features.COLUMNS``), or None.
         progress: called with a phrase and the share done.
 
     Raises:
@@ -106,6 +109,8 @@ def summarise(
         findings[outcome.name] = _judge(work, outcome, fact, predictions[predictions["outcome"] == outcome.name], tables, say)
         fact["verdict"] = findings[outcome.name].verdict
     tables.add("case_mix", case_mix_rows(cohort))
+    if features is not None:
+        tables.add("features", feature_rows(features, cohort.codebook))
     progress("Writing the summary", 1.0)
     frames = {name: tables.frame(name) for name in OUTCOME_TABLES if name != "cost"}
     frames["cost"] = cost.reindex(columns=list(OUTCOME_TABLES["cost"]))

@@ -71,6 +71,13 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     "missing": (
         "outcome", "model", "without", "metric", "value", "low", "high", "difference", "difference_low", "difference_high", "n",
     ),
+    "ablation": (
+        "outcome", "model", "without", "metric", "value", "low", "high", "difference", "difference_low", "difference_high", "n",
+    ),
+    "features": (
+        "outcome", "model", "field", "label", "block", "section", "rank", "rank_low", "rank_high", "added", "added_low",
+        "added_high", "top_share", "fits",
+    ),
     "gaps": ("outcome", "model", "metric", "seen", "new", "low", "high", "gap", "n"),
     "learning": (
         "outcome", "model", "share", "metric", "value", "low", "high", "added", "added_low", "added_high", "n",
@@ -101,7 +108,9 @@ p is DeLong's for the AUROC where it applies, else of the bootstrap differences;
 ``groups``: patients and events of each group; groups under the smallest cell are left out.
 ``fairness``: a group set against the other patients of its grouping (``core.evaluation.fairness``), with a verdict.
 ``case_mix``: both sides of each split beside cross-validation, by field and level (``core.evaluation.case_mix``).
-``missing``: a model with all inputs minus itself without one; ``gaps``: on patients learned from and on new ones; ``learning``:
+``missing``: a model with all inputs minus itself without one at hand; ``ablation``: minus itself fitted again without it;
+``features``: fields ranked by what shuffling them loses, with the middle nine tenths of fits (``core.evaluation.features``).
+``gaps``: on patients learned from and on new ones; ``learning``:
 with a share of the training patients, in percent, and what all of them add (``core.evaluation.learning``).
 ``stability``: how far refits on bootstrap samples move a risk; ``instability``: the same by twentieths of the original risk
 (``core.evaluation.stability``).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.bundles.training import bootstrap_cases
 from core.contracts.codebook import Codebook, Field
@@ -16,6 +17,7 @@ from core.contracts.cohort import Cases, Cohort, PreparedImages, target_columns
 from core.contracts.forecast import FitContext, Forecast
 from core.contracts.outcome import Outcome
 from core.errors import OpSightError, TrainingError
+from core.evaluation.features import added_losses
 from core.evaluation.splits import APPARENT, MISSING
 from core.outcomes import PREDICTORS
 from core.storage.results import PREDICTION_COLUMNS
@@ -38,12 +40,13 @@ class StudyInput:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Rows of one finished job and what it cost."""
+    """Rows of one finished job and what it cost; ``features``: what shuffling each field adds to the loss, where asked for."""
 
     key: str
     rows: pd.DataFrame
     seconds: float
     peak_mb: float
+    features: tuple[Mapping[str, object], ...] = ()
 
 
 def study_input(cohort: Cohort, images: PreparedImages | None, device: str, predictors: Sequence[str] = ()) -> StudyInput:
@@ -84,7 +87,7 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
     if job.shuffle_seed is not None:
         targets = shuffle_targets(targets, [*job.train, *job.test], job.shuffle_seed)
     try:
-        answers = _fit_and_predict(job, given, outcomes, targets)
+        answers, features = _fit_and_predict(job, given, outcomes, targets)
     except OpSightError as error:
         raise type(error)(f"{job.phrase}: {error.message}", do=error.do, code=error.code) from error
     except Exception as error:
@@ -93,7 +96,7 @@ def run_job(job: Job, given: StudyInput) -> JobResult:
         ) from error
     rows = pd.concat([_rows(job, answer, outcomes, targets, given.cases.patients) for answer in answers], ignore_index=True)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return JobResult(job.key, rows, time.monotonic() - started, peak_mb)
+    return JobResult(job.key, rows, time.monotonic() - started, peak_mb, features)
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,14 @@ class Answer:
     forecast: Forecast
 
 
-def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], targets: pd.DataFrame) -> list[Answer]:
-    visible = given.cases.columns(job.blocks)
+def _fit_and_predict(
+    job: Job, given: StudyInput, outcomes: Sequence[Outcome], targets: pd.DataFrame
+) -> tuple[list[Answer], tuple[Mapping[str, object], ...]]:
+    visible = _only(given.cases.columns(job.blocks), job.fields)
     train, test = visible.pick(job.train), visible.pick(job.test)
     images = given.cases.images if job.uses_images else None
+    if images is not None and job.blind:
+        images = NoPictures(images)
     train = Cases(train.table, train.codebook, train.patients, targets.loc[list(job.train)], images)
     test = Cases(test.table, test.codebook, test.patients, None, images)
     if job.bootstrap is not None:
@@ -129,7 +136,37 @@ def _fit_and_predict(job: Job, given: StudyInput, outcomes: Sequence[Outcome], t
     if job.apparent:
         seen = Cases(train.table, train.codebook, train.patients, None, images)
         answers.append(Answer(APPARENT, job.train, job.fold, predictor.predict(seen)))
-    return answers
+    if not job.shuffle_fields:
+        return answers, ()
+    return answers, tuple(added_losses(predictor.predict, test, outcomes, targets.loc[list(job.test)], job.seed))
+
+
+def _only(cases: Cases, names: Sequence[str]) -> Cases:
+    if not names:
+        return cases
+    fields = tuple(field for field in cases.codebook.fields if field.name in names)
+    return replace(cases, table=cases.table[[field.name for field in fields]], codebook=Codebook(fields))
+
+
+@dataclass(frozen=True)
+class NoPictures:
+    """Prepared pictures of cases none of whom has one: the same shape, nothing in it."""
+
+    prepared: PreparedImages
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """As of the pictures that it stands for."""
+        return self.prepared.shape
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """As of the pictures that it stands for."""
+        return self.prepared.channels
+
+    def arrays(self, case_ids: Sequence[str]) -> NDArray[np.float32]:
+        """(cases, channels, depth, height, width), all missing."""
+        return np.full((len(case_ids), *self.shape), np.nan, dtype=np.float32)
 
 
 def without(cases: Cases, name: str) -> Cases:

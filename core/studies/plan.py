@@ -16,13 +16,13 @@ from core.contracts.outcome import Outcome
 from core.contracts.recipe import ModelPart, Recipe
 from core.errors import RecipeError
 from core.evaluation.groups import group_table
-from core.evaluation.splits import INTERNAL, LEARNING, STABILITY
+from core.evaluation.splits import ABLATION, INTERNAL, LEARNING, SECTION, STABILITY
 from core.outcomes import PREDICTORS
 from core.studies.folds import Fold, folds_digest, make_folds, shuffle_targets
 
 JOB_VERSION = 1
 PERMUTED = "permuted"
-EXTRAS = ("withhold", "bootstrap", "apparent")
+EXTRAS = ("withhold", "bootstrap", "apparent", "fields", "blind", "shuffle_fields")
 """Fields of a job that do not enter its key where they ask for nothing."""
 
 
@@ -38,6 +38,9 @@ class Job:
         withhold: inputs that are also taken away, one at a time, from the cases judged ("image", or a block of fields).
         bootstrap: where given, it learns from a bootstrap sample of the training patients drawn by this number.
         apparent: whether it is also judged on the cases that it learned from.
+        fields: the only fields that it reads, of its blocks; empty: all of them.
+        blind: whether it learns and is judged without pictures, although it could read them.
+        shuffle_fields: whether each field is also shuffled among the cases judged, to see what is lost.
     """
 
     model: str
@@ -61,6 +64,9 @@ class Job:
     withhold: tuple[str, ...] = ()
     bootstrap: int | None = None
     apparent: bool = False
+    fields: tuple[str, ...] = ()
+    blind: bool = False
+    shuffle_fields: bool = False
 
     @property
     def key(self) -> str:
@@ -117,6 +123,7 @@ def make_plan(recipe: Recipe, cohort: Cohort) -> Plan:
         jobs.extend(_jobs_of_row(row, recipe, cohort, folds))
         jobs.extend(_stability_jobs(row, recipe, cohort))
         jobs.extend(_learning_jobs(row, recipe, cohort, folds))
+        jobs.extend(_ablation_jobs(row, recipe, cohort, folds))
     if recipe.evaluation.permuted_labels:
         jobs.extend(_permuted_jobs(recipe, cohort, usable))
     jobs.sort(key=lambda job: (job.split != INTERNAL, job.repeat, job.is_network))
@@ -134,7 +141,7 @@ class _Row:
 
     @property
     def model(self) -> str:
-        return f"{self.spec.name}_with_procedure" if self.inputs == "record_with_procedure" else self.spec.name
+        return f"{self.part.slug}_with_procedure" if self.inputs == "record_with_procedure" else self.part.slug
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -145,12 +152,20 @@ class _Row:
 
     def facts(self) -> dict[str, Any]:
         with_procedure = self.inputs == "record_with_procedure"
-        label = f"{self.spec.label} + procedure" if with_procedure else self.spec.label
+        label = self.part.label or self.spec.label
+        label = f"{label} + procedure" if with_procedure else label
         return {
-            "name": self.model, "base_model": self.spec.name, "label": label, "family": self.spec.family,
+            "name": self.model, "base_model": self.part.slug, "label": label,
+            "family": "reference" if self.part.fields else self.spec.family,
             "inputs": [*self.blocks, *(["image"] if "image" in self.spec.inputs else [])], "with_procedure": with_procedure,
-            "description": self.spec.description, "reference": self.spec.reference, "is_network": self.spec.is_network,
+            "description": self._description(), "reference": self.spec.reference, "is_network": self.spec.is_network,
+            "variant_of": self.spec.name if self.part.network else "",
         }  # fmt: skip
+
+    def _description(self) -> str:
+        asked = f" It reads {', '.join(self.part.fields)} alone." if self.part.fields else ""
+        other = ", ".join(f"{key}: {value}" for key, value in self.part.network.items())
+        return f"{self.spec.description}{asked}" + (f" Trained with {other}." if other else "")
 
 
 def _usable(cohort: Cohort, outcomes: Sequence[Outcome], minimum: int) -> tuple[tuple[Outcome, ...], list[str]]:
@@ -180,6 +195,7 @@ def _rows(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterat
     for part in recipe.models:
         spec = PREDICTORS.get(part.name)
         _refuse_missing_input(spec, cohort)
+        _refuse_unknown_fields(part, spec, cohort)
         served = tuple(
             outcome
             for outcome in outcomes
@@ -187,8 +203,9 @@ def _rows(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterat
         )
         if not served:
             continue
+        varies = spec.variants and "record" in spec.inputs and has_procedure and not part.fields
         for inputs in recipe.inputs:
-            if inputs == "record" or (spec.variants and "record" in spec.inputs and has_procedure):
+            if inputs == "record" or varies:
                 yield _Row(part, spec, inputs, served)
 
 
@@ -200,6 +217,14 @@ def _refuse_missing_input(spec: PredictorSpec, cohort: Cohort) -> None:
             raise RecipeError(
                 f"{spec.name!r} reads {block} fields, and {cohort.label} has none.", do="Leave it out of the recipe."
             )
+
+
+def _refuse_unknown_fields(part: ModelPart, spec: PredictorSpec, cohort: Cohort) -> None:
+    unread = [field.name for field in cohort.codebook.require_predictors(part.fields) if field.block not in spec.inputs]
+    if unread:
+        raise RecipeError(
+            f"{part.slug!r} asks {unread[0]!r}, a field that {spec.name!r} does not read.", do="Name another model."
+        )
 
 
 def _jobs_of_row(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold]) -> Iterator[Job]:
@@ -247,13 +272,50 @@ def _learning_jobs(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fo
                 yield _job(row, recipe, names, f"{LEARNING}{share}", 0, fold.fold, train, fold.test)
 
 
+def _ablation_jobs(row: _Row, recipe: Recipe, cohort: Cohort, folds: Sequence[Fold]) -> Iterator[Job]:
+    """Every fit of the cross-validation again without one input."""
+    if row.model not in recipe.evaluation.ablation.models:
+        return
+    repeats = recipe.repeats.network if row.spec.is_network else recipe.repeats.table
+    for left_out, fields in _parts_to_leave_out(row, recipe, cohort).items():
+        for fold in (fold for fold in folds if fold.repeat < repeats):
+            names = _both_classes(cohort, row.outcomes, fold.train)
+            if names:
+                job = _job(row, recipe, names, f"{ABLATION}{left_out}", fold.repeat, fold.fold, fold.train, fold.test)
+                yield replace(job, fields=fields, blind=left_out == "image")
+
+
+def _parts_to_leave_out(row: _Row, recipe: Recipe, cohort: Cohort) -> dict[str, tuple[str, ...]]:
+    """What a row can do without, and the fields that are left: the picture, each block of fields, each section of the record.
+
+    A network takes long to fit and is not fitted again for each section.
+    """
+    named = {field.name for field in cohort.codebook.require_predictors(recipe.predictors)}
+    visible = [
+        field
+        for field in cohort.codebook.predictors(("record", "anatomy", "procedure"))
+        if field.block in row.blocks and (not named or field.block != "record" or field.name in named)
+    ]
+    blocks = dict.fromkeys(field.block for field in visible)
+    parts = {str(block): [field for field in visible if field.block != block] for block in blocks}
+    sections = dict.fromkeys(f.section for f in visible if f.block == "record")
+    if len(sections) > 1 and not row.spec.is_network:
+        parts |= {
+            f"{SECTION}{section}": [field for field in visible if field.block != "record" or field.section != section]
+            for section in sections
+        }
+    left = {name: tuple(field.name for field in kept) for name, kept in parts.items() if kept}
+    reads_both = "image" in row.spec.inputs and visible
+    return {"image": tuple(field.name for field in visible), **left} if reads_both else left
+
+
 def _permuted_jobs(recipe: Recipe, cohort: Cohort, outcomes: Sequence[Outcome]) -> Iterator[Job]:
     """The reference model through the same path on shuffled outcomes: what leaks would show as skill.
 
     Folds are stratified again by the shuffled outcomes: with the old folds a training part rich in events would leave a
     test part poor in them, and an AUROC pooled over folds would fall below 0.5 by that alone.
     """
-    part = next((part for part in recipe.models if part.name == recipe.evaluation.reference_model), None)
+    part = next((part for part in recipe.models if part.slug == recipe.evaluation.reference_model), None)
     if part is None:
         return
     spec = PREDICTORS.get(part.name)
@@ -307,12 +369,18 @@ def _job(
         test=tuple(test),
         seed=recipe.seed + 1000 * repeat + fold,
         version=row.spec.version,
-        settings={"inner_folds": recipe.inner_folds, **(recipe.network.model_dump(mode="json") if row.spec.is_network else {})},
+        settings={"inner_folds": recipe.inner_folds, **(_network_of(row, recipe) if row.spec.is_network else {})},
         shuffle_seed=shuffle_seed,
         withhold=_withheld(row) if split == INTERNAL else (),
         bootstrap=bootstrap,
         apparent=split == INTERNAL and repeat == 0,
+        fields=row.part.fields,
+        shuffle_fields=split == INTERNAL and row.model in recipe.evaluation.features.models,
     )
+
+
+def _network_of(row: _Row, recipe: Recipe) -> dict[str, Any]:
+    return {**recipe.network.model_dump(mode="json"), **row.part.network}
 
 
 def _withheld(row: _Row) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from core.contracts.dataset import LoadOptions
 from core.contracts.recipe import Recipe, StudyRecipe
 from core.datasets import DATASETS
 from core.errors import RecipeError, did_you_mean
+from core.evaluation.features import COLUMNS as FEATURE_COLUMNS
 from core.evaluation.summary import summarise
 from core.imaging.prepare import prepare_images
 from core.storage.locations import data_parent, dataset_root, places
 from core.storage.results import RunStore
 from core.storage.summaries import StudySummary, read_summary, write_summary
+from core.studies.estimates import Estimates, read_estimates
 from core.studies.executor import run_jobs
 from core.studies.jobs import JobResult, allowed_fields, run_job, study_input
 from core.studies.plan import PERMUTED, Job, Plan, make_plan
@@ -59,6 +62,8 @@ class FinishedRun:
     jobs_run: int
 
 
+FEATURES = "features.jsonl"
+"""The further file of a part that holds what shuffling each field added to the loss."""
 NETWORK_COST = 20.0
 """Expected cost of a network's job beside a table's, until the first ones have been measured."""
 
@@ -91,16 +96,28 @@ def run_study(recipe: Recipe, options: RunOptions, progress: Progress | None = N
     cohort = load_cohort(recipe, options.data, progress)
     allowed_fields(cohort, recipe.predictors)
     plan = make_plan(recipe, cohort)
+    estimates = [read_estimates(part, cohort, options.data) for part in recipe.evaluation.estimates]
     run_id = recipe.run_id(cohort.fingerprint)
     store = RunStore(places().runs / recipe.name / run_id)
     with store.lock():
         store = RunStore.create(store.folder, manifest_of(recipe, cohort.fingerprint, plan.folds_stamp, options, run_id))
         store.drop_corrupt()
+        _take_over(store, plan, cohort.fingerprint)
         todo = [job for job in plan.jobs if not store.has(job.key)]
         if todo:
             _run(todo, plan, store, cohort, recipe, options, progress)
-        summary = _evaluate(store, plan, cohort, recipe, progress, fresh=bool(todo))
+        # Estimates may have changed since: with them the summary is always made anew.
+        summary = _evaluate(store, plan, cohort, recipe, estimates, progress, fresh=bool(todo or estimates))
     return FinishedRun(store, summary, len(plan.jobs), len(todo))
+
+
+def _take_over(store: RunStore, plan: Plan, fingerprint: str) -> None:
+    """Parts that an earlier run of another version of the recipe made by the same jobs from the same data."""
+    missing = [job.key for job in plan.jobs if not store.has(job.key)]
+    for path in sorted(store.folder.parent.glob("*/run.json")):
+        other = RunStore(path.parent)
+        if missing and other.folder != store.folder and other.manifest()["provenance"]["data"] == fingerprint:
+            missing = [key for key in missing if not store.take_over(key, other)]
 
 
 def manifest_of(recipe: StudyRecipe, fingerprint: str, folds_stamp: str, options: RunOptions, run_id: str) -> dict[str, Any]:
@@ -130,7 +147,10 @@ def _run(
 
     def keep(job: Job, result: JobResult) -> None:
         nonlocal done
-        store.add(job.key, result.rows, job=described[job.key].describe(), seconds=result.seconds, peak_mb=result.peak_mb)
+        lines = "\n".join(json.dumps(row) for row in result.features)
+        extras = {FEATURES: lines.encode()} if result.features else None
+        facts = described[job.key].describe()
+        store.add(job.key, result.rows, job=facts, seconds=result.seconds, peak_mb=result.peak_mb, extras=extras)
         done += _cost(job)
         progress.jobs(done, total, job.phrase)
 
@@ -156,7 +176,16 @@ def _images(todo: list[Job], cohort: Cohort, recipe: Recipe, progress: Progress)
     )
 
 
-def _evaluate(store: RunStore, plan: Plan, cohort: Cohort, recipe: Recipe, progress: Progress, *, fresh: bool) -> StudySummary:
+def _evaluate(
+    store: RunStore,
+    plan: Plan,
+    cohort: Cohort,
+    recipe: Recipe,
+    estimates: Sequence[Estimates],
+    progress: Progress,
+    *,
+    fresh: bool,
+) -> StudySummary:
     if not fresh and (store.summary_folder / "manifest.json").exists():
         summary = read_summary(store.summary_folder)
         if summary.info.get("evaluated_by") == code_stamp():
@@ -168,11 +197,12 @@ def _evaluate(store: RunStore, plan: Plan, cohort: Cohort, recipe: Recipe, progr
     summary = summarise(
         cohort=cohort,
         recipe=recipe,
-        predictions=rows[~permuted],
-        models=plan.models,
+        predictions=pd.concat([rows[~permuted], *(given.rows for given in estimates)], ignore_index=True),
+        models=[*plan.models, *(given.facts for given in estimates)],
         run={name: manifest[name] for name in ("run_id", "created", "profile", "provenance")},
         cost=cost_table(store, keys),
         permuted=rows[permuted] if permuted.any() else None,
+        features=_features(store, plan),
         skipped=plan.skipped,
         progress=progress.say,
     )
@@ -180,6 +210,17 @@ def _evaluate(store: RunStore, plan: Plan, cohort: Cohort, recipe: Recipe, progr
     summary = StudySummary(info, summary.tables)
     write_summary(store.summary_folder, summary)
     return summary
+
+
+def _features(store: RunStore, plan: Plan) -> pd.DataFrame:
+    """What shuffling each field added to the loss, by fit (``core.evaluation.features.COLUMNS``)."""
+    rows = [
+        {**row, "model": job.model, "repeat": job.repeat, "fold": job.fold}
+        for job in plan.jobs
+        if job.shuffle_fields
+        for row in map(json.loads, store.extra(job.key, FEATURES).read_text(encoding="utf-8").splitlines())
+    ]
+    return pd.DataFrame(rows, columns=list(FEATURE_COLUMNS))
 
 
 def cost_table(store: RunStore, keys: list[str]) -> pd.DataFrame:
