@@ -51,7 +51,7 @@ def test_without_a_study_each_page_names_the_command_that_makes_one(home: Path, 
     assert "There is no segmentation study" in said and "core study run" in said
 
 
-@pytest.mark.parametrize("name", SEGMENTATION_PAGES)
+@pytest.mark.parametrize("name", SEGMENTATION_PAGES[:2])
 def test_a_study_of_outcomes_is_not_mistaken_for_one_of_segmentation(home: Path, name: str) -> None:
     write_study(home, synthetic_study(happenings=HAPPENINGS[:1]))
     said = words(page(name, study="kits_outcomes"))
@@ -63,12 +63,14 @@ def test_the_sidebar_offers_only_studies_that_the_page_can_show(studies: Path) -
     assert len(app.sidebar.selectbox[0].options) == 3, "the overview is of all studies"
     offered = {spec.name: {place.name for place in sidebar.studies_of(spec.kinds)} for spec in PAGES}
     assert offered["outcome_models"] == {"kits_outcomes"}
-    assert all(offered[name] == {STUDY, "plain"} for name in SEGMENTATION_PAGES)
+    assert all(offered[name] == {STUDY, "plain"} for name in SEGMENTATION_PAGES[:2])
+    assert offered["ablations"] == {STUDY, "plain", "kits_outcomes"}
 
 
 def test_each_page_says_which_kinds_of_study_it_shows() -> None:
     kinds = {spec.name: spec.kinds for spec in PAGES}
-    assert all(kinds[name] == ("segmentation",) for name in SEGMENTATION_PAGES)
+    assert all(kinds[name] == ("segmentation",) for name in SEGMENTATION_PAGES[:2])
+    assert kinds["ablations"] == ("outcomes", "segmentation")
     assert kinds["outcome_models"] == kinds["counseling"] == ("outcomes",)
     assert kinds["overview"] == ()
 

@@ -76,3 +76,11 @@ def test_coverage_names_the_groups_that_fall_short(summary: StudySummary) -> Non
     short = table.assign(high=0.5)
     assert "Short of the promise: all" in firmness.coverage_alt(short, 0.9)
     assert len(firmness.coverage(table, 0.9).data) == 3
+
+
+def test_ablations_of_outcome_models_are_told_with_the_fields_they_lean_on(here: Path) -> None:
+    test = page("ablations", study="planted", outcome="complication")
+    assert not test.exception
+    said = words(test)
+    for part in ("fitted again without an input", "What does each input bring?", "leans on Age", "What would change this"):
+        assert part in said, part

@@ -72,10 +72,14 @@ class View:
         return "_".join((self.summary.name, self.outcome_name, self.split.replace(":", "-").replace("=", "-"), part))
 
 
-def open_outcomes(title: str) -> View | None:
-    """The opening of a page on outcomes: title, study and choosers; None, with words, where there is nothing to show."""
+def open_outcomes(title: str, kinds: tuple[str, ...] = ("outcomes",)) -> View | None:
+    """The opening of a page on outcomes: title, study and choosers; None, with words, where there is nothing to show.
+
+    Args:
+        kinds: of study that the page shows; the one chosen is of outcomes.
+    """
     st.title(title, anchor=False)
-    place = chosen_study("outcomes")
+    place = chosen_study(*kinds)
     if place is None:
         folds.nothing_yet(
             "There is no study of outcomes to show yet.", "This command makes the first one (a few minutes):", "make demo"

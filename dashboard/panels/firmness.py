@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from core.evaluation.case_mix import one_sentence as mix_sentence
 from core.evaluation.groups import group_words
-from core.evaluation.learning import WORDS, missing_sentence
 from core.evaluation.stability import one_sentence as stability_sentence
-from dashboard.charts import firmness, rows
+from dashboard.charts import firmness
 from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View
+from dashboard.panels.parts import plain, with_facts
 from dashboard.widgets import figures
 from dashboard.widgets.trouble import section
 
@@ -42,27 +41,9 @@ def case_mix_section(view: View) -> None:
 
 
 @section
-def missing_section(view: View) -> None:
-    """What models of record and picture lose without one of them."""
-    table = _with_facts(view, "missing")
-    table = table[table["metric"] == view.metric]
-    if table.empty:
-        return
-    st.subheader("What if an input is missing?", anchor=False)
-    for _, row in table.iterrows():
-        st.markdown(f"- {missing_sentence(row.to_dict(), str(row['label']))}")
-    chart, listed = st.tabs(["Figure", "Table"])
-    with chart:
-        alt = f"{metric_label(view.metric)} lost without each input, 95% interval; right of zero the input helps."
-        figures.figure(firmness.missing(table, metric_label(view.metric), WORDS), name=view.file("missing"), alt=alt)
-    with listed:
-        figures.table(_plain(table), name=view.file("missing_table"), alt="What is lost without each input", raw=table)
-
-
-@section
 def learning_section(view: View) -> None:
     """Patients learned from against new ones, and whether more of them would help."""
-    gaps, curve = _with_facts(view, "gaps"), _with_facts(view, "learning")
+    gaps, curve = with_facts(view, "gaps"), with_facts(view, "learning")
     gaps = gaps[gaps["family"] != "reference"]
     if gaps.empty and curve.empty:
         return
@@ -73,13 +54,13 @@ def learning_section(view: View) -> None:
         alt = firmness.learning_alt(curve, metric_label(view.metric))
         figures.figure(firmness.learning(curve, metric_label(view.metric)), name=view.file("learning"), alt=alt)
         with st.expander("As a table"):
-            figures.table(_plain(curve), name=view.file("learning_table"), alt=alt, raw=curve)
+            figures.table(plain(curve), name=view.file("learning_table"), alt=alt, raw=curve)
 
 
 @section
 def stability_section(view: View) -> None:
     """Refits on bootstrap samples."""
-    table, points = _with_facts(view, "stability"), view.summary.table("instability", outcome=view.outcome_name)
+    table, points = with_facts(view, "stability"), view.summary.table("instability", outcome=view.outcome_name)
     if table.empty:
         return
     st.subheader("Does a risk depend on who was learned from?", anchor=False)
@@ -95,7 +76,7 @@ def stability_section(view: View) -> None:
 @section
 def coverage_section(view: View) -> None:
     """Whether ranges and sets hold what they promise."""
-    table = _with_facts(view, "conformal")
+    table = with_facts(view, "conformal")
     if table.empty:
         return
     st.subheader("Do stated ranges hold the truth as often as they promise?", anchor=False)
@@ -122,14 +103,3 @@ def coverage_section(view: View) -> None:
 
 def _group(name: str) -> str:
     return group_words(name) if "=" in name else name
-
-
-def _with_facts(view: View, table: str) -> pd.DataFrame:
-    found = view.summary.table(table, outcome=view.outcome_name)
-    return found.merge(rows.model_facts(view.summary), on="model")
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Without slugs; numbers in three decimals."""
-    gone = [name for name in ("outcome", "model", "base_model", "family", "with_procedure", "sees") if name in table]
-    return table.drop(columns=gone).round(3)

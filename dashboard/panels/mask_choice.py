@@ -67,10 +67,10 @@ class MaskView:
         return "_".join((self.summary.name, self.region_name, split, self.metric.name, part))
 
 
-def open_study(title: str) -> StudyPlace | None:
+def open_study(title: str, kinds: tuple[str, ...] = ("segmentation",)) -> StudyPlace | None:
     """The title, the chosen segmentation study and its badges; None, and words in its place, where there is no such study."""
     st.title(title, anchor=False)
-    place = chosen_study("segmentation")
+    place = chosen_study(*kinds)
     if place is None:
         folds.nothing_yet("There is no segmentation study to show yet.", "This command makes one on simulated scans:", RUN)
         return None

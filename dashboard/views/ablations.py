@@ -1,4 +1,4 @@
-"""Ablations: what each part of a method adds, beside what is claimed for it."""
+"""Ablations: what each part of a segmentation method or input of an outcome model adds, beside what is claimed for it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ import streamlit as st
 
 from core.errors import OpSightError
 from core.evaluation.segmentation.across import is_ablation_study
-from core.storage.summaries import StudyPlace
+from core.storage.summaries import StudyPlace, kind_of
 from dashboard.charts import ablations
 from dashboard.charts.wording import finite, plural
-from dashboard.panels import mask_about
+from dashboard.panels import mask_about, parts
+from dashboard.panels.choice import open_outcomes
 from dashboard.panels.mask_choice import MaskView, choose_view, headline, open_study
 from dashboard.panels.mask_ranking import number
 from dashboard.widgets import figures, folds, state, store
 from dashboard.widgets.pages import PageSpec, link
-from dashboard.widgets.sidebar import studies_of, title_of
+from dashboard.widgets.sidebar import chosen_study, studies_of, title_of
 
+KINDS = ("outcomes", "segmentation")
 METRICS = ("dice", "nsd")
+OUTCOME_READING = (
+    "**Without an input** the model was fitted again in every fold. What is lost is the whole model minus that one, on the same "
+    "patients; the interval resamples patients.",
+    "**An input that brings nothing** may still hold what another input repeats.",
+    "**Shuffling** gives a field's values to other patients of the same fold: what the model loses by it is what it leans on.",
+)
+OUTCOME_SOURCES = ("shuffling: 10.1023/A:1010933404324", "any model, unseen patients: JMLR 20(177), 2019")
 READING = (
     "**A dot** is the mean of paired differences: the method with the part minus the method without it, on the same cases.",
     "**Its interval** resamples patients and trainings together; with one training it answers for patients alone.",
@@ -29,8 +38,27 @@ READING = (
 
 
 def render() -> None:
-    """The page."""
-    place = open_study("Ablations")
+    """The page, of outcome models or of segmentation methods."""
+    chosen = chosen_study(*KINDS)
+    if chosen is not None and kind_of(store.facts(chosen)) == "outcomes":
+        _outcome_models()
+    else:
+        _segmentation()
+
+
+def _outcome_models() -> None:
+    view = open_outcomes("Ablations", KINDS)
+    if view is None:
+        return
+    st.markdown(f"### {parts.answer(view)}")
+    parts.left_out_section(view, "ablation", "What does each input bring?")
+    parts.features_section(view)
+    folds.what_would_change("More patients: with them, inputs that now seem to bring nothing may turn out to bring a little.")
+    folds.how_to_read(OUTCOME_READING, OUTCOME_SOURCES)
+
+
+def _segmentation() -> None:
+    place = open_study("Ablations", KINDS)
     if place is None:
         return
     if store.summary(place).tables["ablations"].empty:
@@ -135,10 +163,10 @@ def _verdict_words(rows: pd.DataFrame, verdicts: Mapping[str, str]) -> None:
 
 
 def _sources(view: MaskView) -> tuple[str, ...]:
-    parts: list[dict[str, Any]] = view.summary.info["recipe"].get("ablations") or []
+    asked: list[dict[str, Any]] = view.summary.info["recipe"].get("ablations") or []
     return tuple(
-        dict.fromkeys(f"Claimed range, {part['label'].lower()}: {part['source']}" for part in parts if part.get("source"))
+        dict.fromkeys(f"Claimed range, {part['label'].lower()}: {part['source']}" for part in asked if part.get("source"))
     )
 
 
-PLUGINS = (PageSpec("ablations", "Ablations", "Studies", 70, "ablations", render, ("segmentation",)),)
+PLUGINS = (PageSpec("ablations", "Ablations", "Studies", 70, "ablations", render, KINDS),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.panels import firmness, transport
+from dashboard.panels import firmness, parts, transport
 from dashboard.panels.choice import View, open_outcomes
 from dashboard.widgets import folds
 from dashboard.widgets.pages import PageSpec
@@ -37,7 +37,7 @@ def _body(view: View) -> None:
     st.markdown(f"### {_answer(view)}")
     transport.transport_section(view)
     firmness.case_mix_section(view)
-    firmness.missing_section(view)
+    parts.left_out_section(view, "missing", "What if an input is missing?")
     firmness.learning_section(view)
     firmness.stability_section(view)
     firmness.coverage_section(view)

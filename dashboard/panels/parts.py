@@ -1,0 +1,85 @@
+"""What each input of an outcome model brings: fits without it, and fields ranked by what shuffling them loses."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation.features import one_sentence
+from core.evaluation.learning import input_words, missing_sentence
+from dashboard.charts import features as feature_charts
+from dashboard.charts import firmness, rows
+from dashboard.charts.wording import metric_label
+from dashboard.panels.choice import View
+from dashboard.widgets import figures
+from dashboard.widgets.trouble import section
+
+DROPPED = ("outcome", "model", "base_model", "family", "with_procedure", "sees")
+
+
+def with_facts(view: View, table: str) -> pd.DataFrame:
+    """Rows of a table of the outcome, with the facts of their models."""
+    found = view.summary.table(table, outcome=view.outcome_name)
+    return found.merge(rows.model_facts(view.summary), on="model")
+
+
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Without slugs; numbers in three decimals."""
+    return table.drop(columns=[name for name in DROPPED if name in table]).round(3)
+
+
+@section
+def left_out_section(view: View, table_name: str, title: str) -> None:
+    """What models lose without an input: fitted again without it (``ablation``), or asked without it (``missing``)."""
+    table = with_facts(view, table_name)
+    table = table[table["metric"] == view.metric]
+    if table.empty:
+        return
+    st.subheader(title, anchor=False)
+    chart, told, listed = st.tabs(["Figure", "In words", "Table"])
+    with told:
+        for _, row in table.iterrows():
+            st.markdown(f"- {missing_sentence(row.to_dict(), str(row['label']))}")
+    with chart:
+        alt = firmness.missing_alt(table, metric_label(view.metric))
+        words = {name: input_words(name) for name in table["without"].unique()}
+        figures.figure(firmness.missing(table, metric_label(view.metric), words), name=view.file(table_name), alt=alt)
+    with listed:
+        figures.table(plain(table), name=view.file(f"{table_name}_table"), alt=alt, raw=table)
+
+
+@section
+def features_section(view: View) -> None:
+    """Fields ranked by what shuffling them loses, and whether fits agree."""
+    table = with_facts(view, "features").rename(columns={"label_x": "field_label", "label_y": "label"})
+    if table.empty:
+        return
+    st.subheader("Which fields does it lean on, and do fits agree?", anchor=False)
+    labels = dict(zip(table["model"], table["label"], strict=True))
+    model = st.selectbox("Model", list(labels), format_func=lambda name: labels[name], key="features_model")
+    part = table[table["model"] == model].sort_values("rank")
+    st.markdown(one_sentence(part.assign(label=part["field_label"]), labels[model]))
+    measured = part[part["block"] == "anatomy"]
+    if 0 < len(measured) < len(part):
+        st.markdown(f"Of what was measured in the picture: {one_sentence(measured.assign(label=measured['field_label']), 'it')}")
+    chart, listed = st.tabs(["Figure", "Table"])
+    alt = feature_charts.ranked_alt(part)
+    with chart:
+        figures.figure(feature_charts.ranked(part, view.is_time), name=view.file(f"features_{model}"), alt=alt)
+    with listed:
+        figures.table(plain(part), name=view.file(f"features_{model}_table"), alt=alt, raw=part)
+    st.caption("A field that another one repeats looks unimportant here, and what a model leans on need not be a cause.")
+
+
+def answer(view: View) -> str:
+    """How many inputs are missed, and by which model."""
+    table = with_facts(view, "ablation")
+    table = table[table["metric"] == view.metric]
+    if table.empty:
+        return "No input was left out in this study."
+    missed = table[table["difference_low"] > 0].sort_values("difference", ascending=False)
+    count = f"{len(table)} times a model was fitted again without an input"
+    if missed.empty:
+        return f"{count}; in none of them was it clearly worse."
+    worst = missed.iloc[0]
+    return f"{count}; in {len(missed)} it was clearly worse. Most: {missing_sentence(worst.to_dict(), str(worst['label']))}"
