@@ -136,10 +136,24 @@ def test_splits_stand_beside_each_other_with_one_symbol_each(study: StudySummary
 
 def test_recovery_is_drawn_by_day_against_what_was_seen(study: StudySummary) -> None:
     points = rows.recovery_rows(study, "recovery", "internal", ["cox"], 14)
-    figure = recovery.home_by_day(points, (1, 2, 3, 5, 7, 14))
+    figure = recovery.home_by_day(points, recovery.Clock((1, 2, 3, 5, 7, 14)))
     assert {trace.name for trace in figure.data if trace.name} == {"What was seen", "Cox regression"}
     assert tuple(figure.layout.xaxis.tickvals) == (1, 2, 3, 5, 7, 14)
-    assert "by day 14" in recovery.home_alt(points, (14,))
+    assert "at home: " in recovery.home_alt(points, recovery.Clock((14,))) and "by day 14" in recovery.home_alt(
+        points, recovery.Clock((14,))
+    )
+
+
+def test_time_counted_in_visits_is_never_called_days() -> None:
+    clock = recovery.Clock.of({"days": [1, 2], "moments": ["2 weeks", "3 months"], "reached": "at 70 letters"})
+    points = pd.DataFrame({"day": [0, 1, 2, 3], "observed": [0.0, 0.2, 0.5, 0.5], "predicted": [0.1, 0.2, 0.4, 0.5]})
+    points = points.assign(observed_low=0.0, observed_high=1.0, model="cox", base_model="cox", family="recovery")
+    figure = recovery.home_by_day(points.assign(with_procedure=False, label="Cox"), clock)
+    assert figure.layout.xaxis.title.text == "Visit after the operation"
+    assert figure.layout.xaxis.ticktext == ("2 weeks", "3 months")
+    assert list(figure.data[1].x) == [1, 2]
+    told = recovery.home_alt(points, clock)
+    assert told.startswith("Share of patients at 70 letters: 20% by the visit at 2 weeks, 50% by the visit at 3 months")
 
 
 @given(event=st.integers(0, 100))

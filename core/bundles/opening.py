@@ -189,7 +189,7 @@ def _parsed(file: Path, plain: Any, kind: type[Part], code: str) -> Part:
 
 def _outcome(path: Path, plain: Mapping[str, Any]) -> Outcome:
     try:
-        return Outcome(**{**plain, "days": tuple(plain["days"]), "notes": tuple(plain["notes"])})
+        return Outcome(**{**plain, **{name: tuple(plain.get(name, ())) for name in ("days", "notes", "moments")}})
     except (TypeError, KeyError, OpSightError) as error:
         raise bundle_error(path, f"Its outcome cannot be read: {error}.", "MODEL_FORMAT") from error
 

@@ -25,6 +25,8 @@ class Outcome:
         reference: literature behind the definition.
         days: for a time to event, the days at which the chance is scored.
         notes: what a reader must know of it, sentences.
+        reached: of a time to event, what those are in whom it has come ("at home").
+        moments: names of ``days`` where they count visits and not days ("2 weeks", "3 months"); then nothing is said of days.
 
     Raises:
         CodebookError: no definition, or a time to event without days.
@@ -40,6 +42,8 @@ class Outcome:
     reference: str = ""
     days: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    reached: str = "at home"
+    moments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.definition.strip():
@@ -48,9 +52,13 @@ class Outcome:
             raise CodebookError(
                 f"Outcome {self.name!r} is a time to an event without days.", do="List the days at which it is scored."
             )
+        if self.moments and len(self.moments) != len(self.days):
+            raise CodebookError(
+                f"Outcome {self.name!r} has {len(self.days)} days and {len(self.moments)} moments.", do="Name each of its days."
+            )
 
     def to_plain(self) -> dict[str, object]:
         """The outcome as plain data, for JSON."""
         plain = asdict(self)
-        plain["days"], plain["notes"] = list(self.days), list(self.notes)
+        plain |= {name: list(plain[name]) for name in ("days", "notes", "moments")}
         return plain

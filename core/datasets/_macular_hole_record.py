@@ -103,9 +103,11 @@ OUTCOMES: tuple[Outcome, ...] = (
         horizon="12 months after the operation",
         reference="Grouped survival times: Prentice and Gloeckler 1978, 10.2307/2529588",
         days=(1, 2, 3, 4),
+        reached=f"at {TARGET_LETTERS} letters",
+        moments=tuple(VISITS.values()),
         notes=(
-            "Time is counted in visits and not in days: where a page says day, read visit. The target was reached at some moment "
-            "between that visit and the one before; nothing more is known, and chances are scored at visits alone.",
+            "Time is counted in visits and not in days. The target was reached at some moment between that visit and the one "
+            "before; nothing more is known, and chances are scored at visits alone.",
             f"An eye that never read {TARGET_LETTERS} letters counts as not there at the last visit, not as one that never will.",
             "An eye that was there once may fall back: later visits are not asked.",
             _COMPLETE,

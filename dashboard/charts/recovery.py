@@ -1,8 +1,10 @@
-"""Recovery: the share of patients at home by day, seen and foretold."""
+"""Recovery: the share of patients in whom the event has come (at home) by day or visit, seen and foretold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,17 +15,52 @@ from dashboard.charts.wording import percent
 HEIGHT = 430
 
 
-def home_by_day(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> go.Figure:
+@dataclass(frozen=True)
+class Clock:
+    """How an outcome counts its time.
+
+    Args:
+        days: at which it is scored; moments: their names where they are visits; reached: what people then are ("at home").
+    """
+
+    days: tuple[int, ...] = ()
+    moments: tuple[str, ...] = ()
+    reached: str = "at home"
+
+    @staticmethod
+    def of(outcome: Mapping[str, Any]) -> Clock:
+        """Of an outcome's facts."""
+        days, moments = tuple(int(day) for day in outcome.get("days", ())), tuple(outcome.get("moments", ()))
+        return Clock(days, moments, str(outcome.get("reached", "at home")))
+
+    def by(self, day: int) -> str:
+        """ "by day 3", or "by the visit at 3 months"."""
+        return f"by the visit at {self.moments[self.days.index(day)]}" if self.moments else f"by day {day}"
+
+    @property
+    def title(self) -> str:
+        """Of the axis."""
+        return "Visit after the operation" if self.moments else "Days after the operation"
+
+    @property
+    def unit(self) -> str:
+        """Day or visit."""
+        return "visit" if self.moments else "day"
+
+
+def home_by_day(rows: pd.DataFrame, clock: Clock) -> go.Figure:
     """Observed share with its 95 % band in grey, and what each model said on average."""
+    if clock.moments:
+        rows = rows[rows["day"].isin(clock.days)]
     figure = go.Figure()
     observed = rows.drop_duplicates("day").sort_values("day")
     figure.add_trace(_ribbon(observed["day"], observed["observed_low"], observed["observed_high"], GREY, 0.22))
     figure.add_trace(_observed(observed))
     for _, points in rows.groupby("model", sort=False):
         figure.add_trace(_predicted(points))
-    days = [day for day in scored_days if day <= rows["day"].max()] if len(rows) else []
-    figure.update_xaxes(title_text="Days after the operation", tickvals=days or None, zeroline=False)
-    figure.update_yaxes(title_text="Share of patients at home", range=[-0.01, 1.02], tickformat=".0%", dtick=0.25, zeroline=False)
+    days = [day for day in clock.days if day <= rows["day"].max()] if len(rows) else []
+    figure.update_xaxes(title_text=clock.title, tickvals=days or None, ticktext=clock.moments or None, zeroline=False)
+    figure.update_yaxes(title_text=f"Share {clock.reached}", range=[-0.01, 1.02], tickformat=".0%", dtick=0.25, zeroline=False)
     return dress(figure, HEIGHT, bottom=96)
 
 
@@ -66,11 +103,11 @@ def _ticks(days: pd.Series) -> list[int] | None:
     return [int(day) for day in days] if len(days) <= MOST_TICKS else None
 
 
-def home_alt(rows: pd.DataFrame, scored_days: Sequence[int] = ()) -> str:
+def home_alt(rows: pd.DataFrame, clock: Clock) -> str:
     """What the recovery figure shows, in a sentence."""
     seen = rows.drop_duplicates("day").set_index("day")["observed"]
-    told = [f"{percent(float(seen[day]))} by day {day}" for day in scored_days if day in seen.index]
-    return f"Share of patients at home: {', '.join(told) or 'by day'}; the band is the 95% interval of what was seen."
+    told = [f"{percent(float(seen[day]))} {clock.by(day)}" for day in clock.days if day in seen.index]
+    return f"Share of patients {clock.reached}: {', '.join(told) or 'by day'}; the band is the 95% interval of what was seen."
 
 
 def _ribbon(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, opacity: float) -> go.Scatter:
@@ -93,7 +130,7 @@ def _observed(rows: pd.DataFrame) -> go.Scatter:
         mode="lines",
         name="What was seen",
         line={"color": GREY, "width": 3},
-        hovertemplate="seen by day %{x}: %{y:.0%}<extra></extra>",
+        hovertemplate="seen at %{x}: %{y:.0%}<extra></extra>",
     )
 
 
@@ -106,5 +143,5 @@ def _predicted(points: pd.DataFrame) -> go.Scatter:
         mode="lines",
         name=str(first["label"]),
         line={"color": mark.colour, "width": 2.2, "dash": mark.dash},
-        hovertemplate=f"<b>{first['label']}</b><br>said by day %{{x}}: %{{y:.0%}}<extra></extra>",
+        hovertemplate=f"<b>{first['label']}</b><br>said for %{{x}}: %{{y:.0%}}<extra></extra>",
     )

@@ -40,21 +40,21 @@ def curves_section(view: View) -> None:
 
 @section
 def recovery_section(view: View) -> None:
-    """Share at home by day, seen and foretold."""
-    st.subheader("How many are at home by which day?", anchor=False)
+    """Share in whom the event has come, by day or visit, seen and foretold."""
+    clock = recovery.Clock.of(view.outcome)
+    st.subheader(f"How many are {clock.reached} by which {clock.unit}?", anchor=False)
     models = _choose_models(view, "recovery")
-    days = tuple(int(day) for day in view.outcome.get("days", ()))
-    points = rows.recovery_rows(view.summary, view.outcome_name, view.split, models, max(days, default=30))
+    points = rows.recovery_rows(view.summary, view.outcome_name, view.split, models, max(clock.days, default=30))
     if points.empty:
         st.markdown("No share by day was computed on these patients.")
         return
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
-        alt = recovery.home_alt(points, days)
-        figures.figure(recovery.home_by_day(points, days), name=view.file("home_by_day"), alt=alt)
+        alt = recovery.home_alt(points, clock)
+        figures.figure(recovery.home_by_day(points, clock), name=view.file("home_by_day"), alt=alt)
     with table:
         plain = points[["label", "day", "observed", "observed_low", "observed_high", "predicted"]]
-        figures.table(plain.round(3), name=view.file("home_by_day"), alt="Share at home by day", raw=plain)
+        figures.table(plain.round(3), name=view.file("home_by_day"), alt=f"Share {clock.reached} by {clock.unit}", raw=plain)
 
 
 def _choose_models(view: View, kind: str) -> list[str]:
