@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import proportion_confint
 
 from core.bundles.contents import DayShare, FieldSummary, GateRecord, TrainingSummary
 from core.bundles.records import stored_text
@@ -108,6 +107,9 @@ def _effective(left: float, spread: float, n: int) -> float:
 
 def wilson(chance: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share among n, its ends between 0 and 1 and around the share."""
+    # Read on first use: listing bundles does without statsmodels and SciPy.
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(chance * n, n, alpha=0.05, method="wilson")
     return min(max(float(low), 0.0), chance), max(min(float(high), 1.0), chance)
 

@@ -15,10 +15,10 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from core.contracts.metric import Array
 from core.errors import DataError
@@ -26,6 +26,7 @@ from core.errors import DataError
 LEVEL = 0.95
 FEWEST_REPLICATES = 20
 AT_ONCE = 64
+NORMAL = NormalDist()
 
 Counts = NDArray[np.uint8]
 
@@ -91,7 +92,12 @@ def two_sided(values: Array) -> float:
     spread = float(np.nanstd(values[1:])) if np.isfinite(values[1:]).sum() > 1 else float("nan")
     if not np.isfinite(values[0]) or not spread > 0:
         return float("nan")
-    return float(2 * stats.norm.sf(abs(values[0]) / spread))
+    return two_tails(float(values[0]) / spread)
+
+
+def two_tails(z: float) -> float:
+    """Chance that a standard normal number lies at least as far from 0 as ``z``."""
+    return math.erfc(abs(z) / math.sqrt(2))
 
 
 def interval_of(values: Array) -> Interval:
@@ -125,12 +131,17 @@ def bca_interval(values: Array, without: Array) -> Interval:
     if not math.isfinite(plain.low):
         return plain
     defined = values[1:][np.isfinite(values[1:])]
-    bias = float(stats.norm.ppf(((defined < plain.value).mean() + (defined <= plain.value).mean()) / 2))
-    if not math.isfinite(bias):
+    below = float(((defined < plain.value).mean() + (defined <= plain.value).mean()) / 2)
+    if not 0 < below < 1:
         return replace(plain, low=math.nan, high=math.nan)
-    ends = bias + stats.norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = np.quantile(defined, stats.norm.cdf(bias + ends / (1 - acceleration(without) * ends)))
+    low, high = np.quantile(defined, _moved(NORMAL.inv_cdf(below), acceleration(without)))
     return replace(plain, low=float(low), high=float(high))
+
+
+def _moved(bias: float, speed: float) -> list[float]:
+    """The shares of replicates below the ends of the interval."""
+    ends = [bias + NORMAL.inv_cdf(share) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
+    return [NORMAL.cdf(bias + end / (1 - speed * end)) for end in ends]
 
 
 def acceleration(without: Array) -> float:

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from core.contracts.metric import Array
+from core.evaluation.bootstrap import two_tails
 from core.evaluation.panel import Panel
 
 
@@ -57,7 +57,7 @@ def delong(first: Placements, second: Placements) -> DeLong:
     if min(len(events), len(others)) < 2:
         return DeLong(difference, math.nan, math.nan)
     error = math.sqrt(events.var(ddof=1) / len(events) + others.var(ddof=1) / len(others))
-    p = 2 * float(stats.norm.sf(abs(difference) / error)) if error > 0 else math.nan
+    p = two_tails(difference / error) if error > 0 else math.nan
     return DeLong(difference, error, p)
 
 

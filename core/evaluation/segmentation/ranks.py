@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from core.evaluation.bootstrap import LEVEL
 from core.evaluation.segmentation.cases import HUMAN, compared_metrics, higher_is_better
@@ -49,6 +48,9 @@ class Ranking:
 def ranks_of(means: Numbers, *, higher: bool) -> Ranks:
     """Ranks along each row, 1 the best, ties sharing the lower number; a model without a value comes last."""
     worst = np.where(np.isfinite(means), -means if higher else means, np.inf)
+    # Read on first use: pages that show stored ranks do without.
+    from scipy.stats import rankdata
+
     return np.asarray(rankdata(worst, method="min", axis=1), dtype=np.int64)
 
 
