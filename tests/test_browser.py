@@ -200,7 +200,7 @@ def test_a_reader_clicks_a_dot_and_sees_the_case(watched: Watched, request: pyte
     watched.shoot(f"errors-{look}", 4900)
     assert _overflowing(page) == []
 
-    watched.open("ablations", "What does each part add?")
+    watched.open("ablations?study=segmentation_made_up", "What does each part add?")
     page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
     watched.shoot(f"ablations-{look}", 1400)
     assert _overflowing(page) == []
