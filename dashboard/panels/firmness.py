@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.evaluation.case_mix import one_sentence as mix_sentence
-from core.evaluation.groups import group_words
 from core.evaluation.stability import one_sentence as stability_sentence
 from dashboard.charts import firmness
+from dashboard.charts.outcome_tables import coverage_part, plain, with_facts
 from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View
-from dashboard.panels.parts import plain, with_facts
 from dashboard.widgets import figures
 from dashboard.widgets.trouble import section
 
@@ -90,8 +89,7 @@ def coverage_section(view: View) -> None:
     with right:
         levels = sorted(table["level"].unique())
         level = st.segmented_control("Promised", levels, default=levels[-1], format_func=lambda value: f"{value:.0%}")
-    part = table[(table["model"] == model) & (table["level"] == (level or levels[-1]))]
-    part = part.assign(group=[_group(name) for name in part["group"]])
+    part = coverage_part(table, model, level or levels[-1])
     alt = firmness.coverage_alt(part, float(part["level"].iloc[0]))
     figures.figure(firmness.coverage(part, float(part["level"].iloc[0])), name=view.file("coverage"), alt=alt)
     size = "Size is the median width in days." if view.is_time else "Size is the mean number of answers in a set: 2 says nothing."
@@ -99,7 +97,3 @@ def coverage_section(view: View) -> None:
         st.caption(size)
         kept = ["group", "coverage", "low", "high", "expected_low", "expected_high", "size", "n", "n_calibration"]
         figures.table(part[kept].round(3), name=view.file("coverage_table"), alt=alt, raw=part)
-
-
-def _group(name: str) -> str:
-    return group_words(name) if "=" in name else name

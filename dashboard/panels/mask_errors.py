@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import case_scores, error_rows, factors, mask_rows
+from dashboard.charts import case_scores, error_rows, factors, mask_rows, mask_tables
 from dashboard.charts.mask_rows import HUMAN, MAIN
 from dashboard.charts.wording import finite, plural
 from dashboard.panels.case_viewer import case_table, size_unit, viewer
@@ -96,8 +96,7 @@ def factor_section(view: MaskView, models: list[str]) -> None:
         alt = factors.by_level_alt(rows, factor, metric)
         figures.figure(factors.by_level(rows, metric), name=view.file(f"by_{factor}"), alt=alt)
     with table:
-        told = [metric.with_interval(row["value"], row["low"], row["high"]) for _, row in rows.iterrows()]
-        shown = pd.DataFrame({"Method": rows["label"], factor: rows["level"], metric.axis: told, "Cases": rows["n"]})
+        shown = mask_tables.factor_table(rows, factor, metric)
         raw = view.summary.table("factors", region=view.region_name, split=view.split)
         figures.table(shown, name=view.file(f"by_{factor}"), alt=f"{metric.label} by {factor}", raw=raw)
 
@@ -152,10 +151,7 @@ def lesion_section(view: MaskView) -> None:
     if table.empty:
         st.markdown("Single lesions were not counted on this split.")
         return
-    order = {model: at for at, model in enumerate(view.board["model"])}
-    table = table.sort_values("model", key=lambda column: column.map(order))
-    names = [name for name in ("lesion_sensitivity", "lesion_precision", "false_lesions") if name in table]
-    shown = pd.DataFrame({"Method": table["label"], **{view.metrics[name].label: table[name].fillna("") for name in names}})
+    names, shown = mask_tables.lesion_metrics(table), mask_tables.lesion_table(view)
     raw = view.summary.table("scores", region=view.region_name, split=view.split, group="all")
     figures.table(shown, name=view.file("lesions"), alt="Lesions found and made up", raw=raw[raw["metric"].isin(names)])
     st.caption(" ".join(f"{view.metrics[name].label}: {view.metrics[name].description}" for name in names))
@@ -174,11 +170,7 @@ def robustness_section(view: MaskView, models: list[str]) -> None:
         figures.figure(factors.by_severity(rows), name=view.file("robustness"), alt=factors.by_severity_alt(rows))
         st.caption(f"{factors.meanings(rows)}.")
     with table:
-        dice = view.metrics[MAIN]
-        told = rows.assign(text=[dice.with_interval(row["value"], row["low"], row["high"]) for _, row in rows.iterrows()])
-        told = told.assign(fault=[error_rows.corruption_label(str(name)) for name in told["corruption"]])
-        wide = told.pivot(index=["label", "fault"], columns="severity", values="text").reset_index()
-        wide = wide.rename(columns={"label": "Method", "fault": "Fault"}).rename(columns=str)
+        wide = mask_tables.robustness_table(view, rows)
         raw = view.summary.table("robustness", region=view.region_name, split=view.split)
         figures.table(wide, name=view.file("robustness"), alt="Dice by fault and severity", raw=raw)
 
@@ -193,11 +185,5 @@ def empty_section(view: MaskView) -> None:
         return
     if finite(facts.get("n")):
         st.markdown(f"In {plural(int(facts['n']), 'test case')} of the main split nothing is drawn in the reference.")
-    order = {model: at for at, model in enumerate(view.board["model"])}
-    table = table.sort_values("model", key=lambda column: column.map(order))
-    shown = pd.DataFrame(
-        {"Method": table["label"], "Outlines": table["rows"]}
-        | {words.capitalize(): table[name] for name, words in error_rows.EMPTY_WORDS.items()}
-    )
-    figures.table(shown, name=view.file("empty_masks"), alt="How often a mask was empty, by method")
+    figures.table(mask_tables.empty_table(view), name=view.file("empty_masks"), alt="How often a mask was empty, by method")
     st.caption(str(facts.get("rule", "")))

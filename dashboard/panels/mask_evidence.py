@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from dashboard.charts import mask_rows, ranks, significance
+from dashboard.charts import mask_rows, mask_tables, ranks, significance
 from dashboard.charts.mask_rows import LEVEL
-from dashboard.charts.wording import finite, number
+from dashboard.charts.wording import finite
 from dashboard.panels.mask_choice import MaskView
 from dashboard.widgets import figures
 
@@ -25,30 +24,17 @@ def rank_section(view: MaskView) -> None:
     chart, shown = st.tabs(["Figure", "Table"])
     with chart:
         figures.figure(ranks.bubbles(table, shares), name=view.file("ranks"), alt=ranks.bubbles_alt(table, shares))
-        st.caption(f"A bubble's area: share of resampled studies with that rank; the ring: the rank found. {_tau(view)}")
-    with shown:
-        plain = pd.DataFrame(
-            {
-                "Method": table["label"],
-                "Rank": table["rank"],
-                "95% interval": [f"{row.low:g} to {row.high:g}" for row in table.itertuples()],
-            }  # fmt: skip
+        st.caption(
+            "A bubble's area: share of resampled studies with that rank; the ring: the rank found. "
+            f"{mask_tables.tau_sentence(view)}"
         )
-        figures.table(plain, name=view.file("ranks"), alt="Rank of each method with interval", raw=table)
+    with shown:
+        figures.table(mask_tables.rank_table(table), name=view.file("ranks"), alt="Rank of each method with interval", raw=table)
 
 
 def _by_which(view: MaskView) -> None:
     if not view.metric.compared:
         st.caption(f"Methods are not ranked by {view.metric.label}; this part is by {view.compared.label}.")
-
-
-def _tau(view: MaskView) -> str:
-    """Kendall's tau of the resampled rankings with the one found."""
-    wanted = (view.region_name, view.split, view.compared.name)
-    for item in view.summary.info.get("rank_stability", ()):
-        if (item["region"], item["split"], item["metric"]) == wanted and finite(item["kendall_tau"]):
-            return f"Kendall's tau of resampled orders with this one: {number(item['kendall_tau'])} (1 is the same order)."
-    return ""
 
 
 def significance_section(view: MaskView) -> None:
@@ -72,23 +58,8 @@ def significance_section(view: MaskView) -> None:
         )
     with shown:
         stored = view.summary.table("comparisons", region=view.region_name, split=view.split, metric=metric.name)
-        figures.table(_pair_table(view, stored), name=view.file("pairs"), alt="All pairs of methods", raw=stored)
+        figures.table(mask_tables.pair_table(view, stored), name=view.file("pairs"), alt="All pairs of methods", raw=stored)
     _people(view)
-
-
-def _pair_table(view: MaskView, stored: pd.DataFrame) -> pd.DataFrame:
-    rows = stored[stored["p_holm"].notna()]
-    return pd.DataFrame(
-        {
-            "Method": [view.labels[name] for name in rows["model"]],
-            "Against": [view.labels[name] for name in rows["rival"]],
-            f"Difference in {view.compared.axis}": [
-                view.compared.difference(row["difference"], row["low"], row["high"]) for _, row in rows.iterrows()
-            ],
-            "Adjusted p": [significance.p_words(value) for value in rows["p_holm"]],
-            "Cases": rows["n"].astype(int),
-        }
-    )
 
 
 def _people(view: MaskView) -> None:

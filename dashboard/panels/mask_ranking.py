@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import mask_leaderboard, mask_rows, trade, transport
+from dashboard.charts import mask_leaderboard, mask_rows, mask_tables, trade, transport
 from dashboard.charts.mask_rows import HUMAN
-from dashboard.charts.wording import FAMILIES, finite, plural
+from dashboard.charts.wording import finite, plural
 from dashboard.panels.mask_choice import MaskView
 from dashboard.widgets import badges, choosers, figures, state
 from dashboard.widgets.trouble import section
 
 NETWORKS, CLASSICAL = ("network", "anchor"), ("classical",)
-TABLE_COSTS = {"parameters": "Numbers", "training_minutes": "Training", "images_per_second": "Pictures/s", "peak_mb": "Memory"}
 
 
 def headline_numbers(view: MaskView) -> None:
@@ -104,7 +103,7 @@ def leaderboard_section(view: MaskView) -> None:
         raw = mask_rows.method_facts(view.summary)[["model", "label", "family"]].merge(
             view.summary.table("scores", region=view.region_name, split=view.split), on="model"
         )
-        figures.table(score_table(view), name=view.file("scores"), alt="Scores and costs of all methods", raw=raw)
+        figures.table(mask_tables.score_table(view), name=view.file("scores"), alt="Scores and costs of all methods", raw=raw)
 
 
 def keep_case(model: str, case: str) -> None:
@@ -112,19 +111,6 @@ def keep_case(model: str, case: str) -> None:
     state.to_url(state.METHOD, model)
     if case:
         state.to_url(state.CASE, case)
-
-
-def score_table(view: MaskView) -> pd.DataFrame:
-    """The leaderboard as people read it: one row a method, every metric with its interval, and costs."""
-    shown = pd.DataFrame({"Method": view.board["label"], "Family": [FAMILIES.get(name, name) for name in view.board["family"]]})
-    for metric in (view.metric, *(other for other in view.metrics.values() if other.name != view.metric.name)):
-        scores = view.summary.table("scores", region=view.region_name, split=view.split, group="all", metric=metric.name)
-        joined = view.board[["model"]].merge(scores, on="model", how="left")
-        shown[metric.axis] = [metric.with_interval(row["value"], row["low"], row["high"]) for _, row in joined.iterrows()]
-    costs = [mask_leaderboard.cost_words(row) for _, row in view.board.iterrows()]
-    for name, label in TABLE_COSTS.items():
-        shown[label] = [told[name] for told in costs]
-    return shown.assign(Cases=view.board["n"].astype(int), Patients=view.board["n_patients"].astype(int))
 
 
 @section
@@ -156,8 +142,5 @@ def transport_section(view: MaskView) -> None:
         alt = transport.dumbbell_alt(table, view.metric.name, view.metric.axis)
         figures.figure(transport.dumbbell(table, view.metric.name, view.metric.axis), name=view.file("splits"), alt=alt)
     with shown:
-        told = [view.metric.with_interval(row["value"], row["low"], row["high"]) for _, row in table.iterrows()]
-        wide = table.assign(text=told).pivot(index="label", columns="split_label", values="text")
-        wide = wide.reindex(table["label"].unique())[list(dict.fromkeys(table["split_label"]))].fillna("")
-        wide = wide.reset_index().rename(columns={"label": "Method"})
+        wide = mask_tables.transport_table(view, table)
         figures.table(wide, name=view.file("splits"), alt=f"{view.metric.label} of each method on each split", raw=table)

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from core.evaluation.features import one_sentence
 from core.evaluation.learning import input_words, missing_sentence
 from dashboard.charts import features as feature_charts
-from dashboard.charts import firmness, rows
+from dashboard.charts import firmness
+from dashboard.charts.outcome_tables import features_part, plain, with_facts
 from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
 from dashboard.widgets.trouble import section
-
-DROPPED = ("outcome", "model", "base_model", "family", "with_procedure", "sees")
-
-
-def with_facts(view: View, table: str) -> pd.DataFrame:
-    """Rows of a table of the outcome, with the facts of their models."""
-    found = view.summary.table(table, outcome=view.outcome_name)
-    return found.merge(rows.model_facts(view.summary), on="model")
-
-
-def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Without slugs; numbers in three decimals."""
-    return table.drop(columns=[name for name in DROPPED if name in table]).round(3)
 
 
 @section
@@ -57,7 +44,7 @@ def features_section(view: View) -> None:
     st.subheader("Which fields does it lean on, and do fits agree?", anchor=False)
     labels = dict(zip(table["model"], table["label"], strict=True))
     model = st.selectbox("Model", list(labels), format_func=lambda name: labels[name], key="features_model")
-    part = table[table["model"] == model].sort_values("rank")
+    part = features_part(table, model)
     st.markdown(one_sentence(part.assign(label=part["field_label"]), labels[model]))
     measured = part[part["block"] == "anatomy"]
     if 0 < len(measured) < len(part):
@@ -69,17 +56,3 @@ def features_section(view: View) -> None:
     with listed:
         figures.table(plain(part), name=view.file(f"features_{model}_table"), alt=alt, raw=part)
     st.caption("A field that another one repeats looks unimportant here, and what a model leans on need not be a cause.")
-
-
-def answer(view: View) -> str:
-    """How many inputs are missed, and by which model."""
-    table = with_facts(view, "ablation")
-    table = table[table["metric"] == view.metric]
-    if table.empty:
-        return "No input was left out in this study."
-    missed = table[table["difference_low"] > 0].sort_values("difference", ascending=False)
-    count = f"{len(table)} times a model was fitted again without an input"
-    if missed.empty:
-        return f"{count}; in none of them was it clearly worse."
-    worst = missed.iloc[0]
-    return f"{count}; in {len(missed)} it was clearly worse. Most: {missing_sentence(worst.to_dict(), str(worst['label']))}"

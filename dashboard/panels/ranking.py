@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.storage.summaries import StudySummary
 from dashboard.charts import leaderboard, rows
+from dashboard.charts.outcome_tables import reference_row, row_of, score_table
 from dashboard.charts.wording import (
     METRICS,
-    difference_with_interval,
-    digits_for,
     events,
     finite,
     metric_label,
@@ -19,27 +17,14 @@ from dashboard.charts.wording import (
     plural,
     signed,
     span,
-    with_interval,
 )
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
 
-TABLE_METRICS = (
-    "average_precision",
-    "brier",
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "interval_score",
-    "quantile_coverage",
-    "brier_by_day",
-)
-
 
 def headline_numbers(view: View) -> None:
     """At most four numbers: the best model, the reference, their difference, and the patients behind them."""
-    best, reference = _row(view.board, rows.best_of(view.board)), _reference_row(view)
+    best, reference = row_of(view.board, rows.best_of(view.board)), reference_row(view)
     columns = st.columns(4, gap="medium")
     with columns[0]:
         _score("Highest " + metric_label(view.metric), best, view.metric)
@@ -49,21 +34,6 @@ def headline_numbers(view: View) -> None:
         _difference(best)
     with columns[3]:
         _patients(view)
-
-
-def _row(board: pd.DataFrame, model: str) -> pd.Series | None:
-    found = board[board["model"] == model]
-    return None if found.empty else found.iloc[0]
-
-
-def _reference_row(view: View) -> pd.Series | None:
-    """The reference model, in the variant on show where it has only that one."""
-    found = _row(view.board, view.reference)
-    if found is not None:
-        return found
-    base = rows.model_facts(view.summary).set_index("model")["base_model"].get(view.reference, "")
-    same = view.board[view.board["base_model"] == base]
-    return None if same.empty else same.iloc[0]
 
 
 def _score(label: str, row: pd.Series | None, metric: str) -> None:
@@ -110,38 +80,10 @@ def leaderboard_section(view: View) -> None:
     st.subheader("Which model ranks patients best?", anchor=False)
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
-        reference = _reference_row(view)
+        reference = reference_row(view)
         alt = leaderboard.forest_alt(view.board, view.metric, "" if reference is None else str(reference["label"]))
         figures.figure(leaderboard.forest(view.board, view.metric), name=view.file("leaderboard"), alt=alt)
     with table:
-        shown = score_table(view.summary, view)
+        shown = score_table(view)
         raw = rows.metric_table(view.summary, view.outcome_name, view.split, view.inputs)
         figures.table(shown, name=view.file("scores"), alt=f"Scores of {plural(len(shown), 'model')}", raw=raw)
-
-
-def score_table(summary: StudySummary, view: View) -> pd.DataFrame:
-    """The leaderboard as people read it: one row a model, each score with its interval."""
-    shown = pd.DataFrame(
-        {
-            "Model": view.board["label"],
-            "Sees": view.board["sees"],
-            metric_label(view.metric): _intervals(view.board, "value", "low", "high"),
-            "Difference": [
-                difference_with_interval(row["difference"], row["difference_low"], row["difference_high"])
-                if finite(row["difference"])
-                else ""
-                for _, row in view.board.iterrows()
-            ],
-        }
-    )
-    for metric in TABLE_METRICS:
-        scores = summary.table("scores", outcome=view.outcome_name, split=view.split, group="all", metric=metric)
-        if not scores.empty:
-            joined = view.board[["model"]].merge(scores, on="model", how="left")
-            shown[metric_label(metric)] = _intervals(joined, "value", "low", "high")
-    return shown.assign(Patients=view.board["n"].astype(int), Events=[events(n, view.min_cell) for n in view.board["n_events"]])
-
-
-def _intervals(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
-    digits = max((digits_for(*pair) for pair in table[[low, high]].dropna().to_numpy()), default=2)
-    return [with_interval(row[value], row[low], row[high], digits) for _, row in table.iterrows()]

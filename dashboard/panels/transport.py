@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.charts import rows, transport
-from dashboard.charts.wording import metric_label, plural, with_interval
+from dashboard.charts import transport
+from dashboard.charts.outcome_tables import transport_rows, transport_table
+from dashboard.charts.wording import metric_label, plural
 from dashboard.panels.choice import View
 from dashboard.widgets import badges, figures
 
@@ -13,8 +14,7 @@ from dashboard.widgets import badges, figures
 def transport_section(view: View) -> None:
     """Every split beside the others, and what each can and cannot say."""
     st.subheader("Does it hold on other patients?", anchor=False)
-    table = rows.beside(view.summary, view.outcome_name, view.inputs)
-    table = table[table["family"] != "reference"]
+    table = transport_rows(view)
     splits = [item for item in view.summary.info["splits"] if item["name"] in set(table["split"])]
     if len(splits) < 2:
         st.markdown("This study has no second set of patients: how the models do elsewhere is not known.")
@@ -27,11 +27,8 @@ def transport_section(view: View) -> None:
             transport.dumbbell(table, view.metric), name=view.file("splits"), alt=transport.dumbbell_alt(table, view.metric)
         )
     with shown:
-        wide = table.assign(text=[with_interval(row["value"], row["low"], row["high"]) for _, row in table.iterrows()])
-        wide = wide.pivot(index="label", columns="split_label", values="text").reindex(table["label"].unique())
-        wide = wide[list(dict.fromkeys(table["split_label"]))].reset_index().rename(columns={"label": "Model"})
         alt = f"{metric_label(view.metric)} of each model on each set of patients"
-        figures.table(wide.fillna(""), name=view.file("splits"), alt=alt, raw=table)
+        figures.table(transport_table(table), name=view.file("splits"), alt=alt, raw=table)
 
 
 def _note(split: dict[str, object]) -> None:

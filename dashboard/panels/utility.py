@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
 from dashboard.charts import calibration, rows
-from dashboard.charts.wording import number, percent, with_interval
+from dashboard.charts.outcome_tables import (
+    choice_sentence,
+    choice_table,
+    measures_table,
+    recalibration_points,
+    recalibration_table,
+    strata_table,
+    told_by_label,
+    use_of,
+)
+from dashboard.charts.wording import percent
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
 from dashboard.widgets.trouble import section
 
 MOST_MODELS = 4
-CALIBRATION = {
-    "calibration_slope": "Slope (1 is best)",
-    "calibration_intercept": "Intercept (0 is best)",
-    "oe_ratio": "Observed / expected",
-    "integrated_calibration_index": "Calibration index (0 is best)",
-    "brier": "Brier score",
-}
 
 
 def choose_models(view: View) -> list[str]:
@@ -62,7 +61,7 @@ def _calibration(view: View, models: list[str]) -> None:
     if points.empty:
         st.markdown("No calibration curve was computed on these patients.")
         return
-    alt = calibration.calibration_alt(points, _told(view, "calibration_slope"))
+    alt = calibration.calibration_alt(points, told_by_label(view, "calibration_slope"))
     figures.figure(calibration.calibration(points), name=view.file("calibration"), alt=alt)
 
 
@@ -90,12 +89,6 @@ def _decision(view: View, models: list[str]) -> None:
     figures.figure(calibration.decision(points, view.rate, str(use["action"])), name=view.file("decision"), alt=alt)
 
 
-def use_of(view: View) -> Mapping[str, Any] | None:
-    """What the recipe says is done on the word of a model for this outcome."""
-    uses = view.summary.info.get("recipe", {}).get("evaluation", {}).get("uses") or {}
-    return uses.get(view.outcome_name)
-
-
 def _distribution(view: View, model: str) -> None:
     label = rows.labels(view.summary)[model]
     st.markdown(f"**How are the risks spread?** {label}")
@@ -110,28 +103,9 @@ def _distribution(view: View, model: str) -> None:
 
 def _discrimination(view: View, models: list[str]) -> None:
     st.markdown("**Does it tell patients apart?**")
-    names = rows.labels(view.summary)
     table = view.summary.table("scores", outcome=view.outcome_name, split=view.split, group="all")
-    kept = {"auroc": "AUROC", "average_precision": "Average precision", "scaled_brier": "Scaled Brier score", **CALIBRATION}
-    shown = pd.DataFrame(
-        [
-            {"Measure": label, **{names[model]: _cell(table, model, metric) for model in models}}
-            for metric, label in kept.items()
-            if (table["metric"] == metric).any()
-        ]
-    )
+    shown = measures_table(view, models)
     figures.table(shown, name=view.file("four"), alt="Discrimination and calibration of the models drawn", raw=table)
-
-
-def _cell(table: pd.DataFrame, model: str, metric: str) -> str:
-    found = table[(table["model"] == model) & (table["metric"] == metric)]
-    return "" if found.empty else with_interval(found["value"].iloc[0], found["low"].iloc[0], found["high"].iloc[0])
-
-
-def _told(view: View, metric: str) -> dict[str, str]:
-    table = view.summary.table("scores", outcome=view.outcome_name, split=view.split, group="all", metric=metric)
-    names = rows.labels(view.summary)
-    return {names[row["model"]]: with_interval(row["value"], row["low"], row["high"]) for _, row in table.iterrows()}
 
 
 @section
@@ -147,17 +121,13 @@ def recalibration_section(view: View) -> None:
     )
     chart, listed = st.tabs(["Figure", "Table"])
     with chart:
-        points = view.summary.table("curves", outcome=view.outcome_name, split=view.split, model=model)
-        points = points[points["kind"].str.startswith("calibration")]
-        points = points.assign(method=points["kind"].str.removeprefix("calibration").str.removeprefix(":").replace("", "none"))
+        points = recalibration_points(view, model)
         alt = calibration.recalibrated_alt(table)
         figures.figure(calibration.recalibrated(points), name=view.file("recalibration"), alt=alt)
     with listed:
-        wide = table.assign(text=[with_interval(row["value"], row["low"], row["high"]) for _, row in table.iterrows()])
-        wide = wide.pivot(index="method", columns="metric", values="text").reindex(list(calibration.METHODS)).reset_index()
-        wide["method"] = wide["method"].map(calibration.METHODS)
-        wide = wide.rename(columns={"method": "Method", **CALIBRATION, "log_loss": "Log loss"})
-        figures.table(wide, name=view.file("recalibration_table"), alt="Calibration before and after", raw=table)
+        figures.table(
+            recalibration_table(table), name=view.file("recalibration_table"), alt="Calibration before and after", raw=table
+        )
 
 
 @section
@@ -168,21 +138,7 @@ def strata_section(view: View, models: list[str]) -> None:
     if table.empty:
         return
     st.subheader("What happened to those of low, middle and high risk?", anchor=False)
-    names = rows.labels(view.summary)
-    shown = pd.DataFrame(
-        {
-            "Model": table["model"].map(names),
-            "Third of risk": table["stratum"],
-            "Patients": table["n"],
-            "Stated": [percent(value) for value in table["predicted"]],
-            "Happened": [
-                f"{percent(row['observed'])} ({percent(row['low'])} to {percent(row['high'])})" for _, row in table.iterrows()
-            ],
-        }
-    )
-    if view.is_time:
-        shown.insert(2, "By day", table["day"].to_list())
-    figures.table(shown, name=view.file("strata"), alt="Stated and observed risk by third", raw=table)
+    figures.table(strata_table(view, table), name=view.file("strata"), alt="Stated and observed risk by third", raw=table)
 
 
 @section
@@ -193,39 +149,8 @@ def choice_section(view: View) -> None:
     if not told:
         st.markdown("No rule was declared before looking, so none is applied. A recipe declares one under `evaluation.choice`.")
         return
-    st.markdown(f"**{str(told['verdict'])[:1].upper()}{str(told['verdict'])[1:]}.** {told['rule']}")
-    names = rows.labels(view.summary)
-    shown = pd.DataFrame(
-        [
-            {
-                "Candidate": names.get(one["candidate"], one["candidate"]),
-                "Rival": names.get(one["rival"], one["rival"]),
-                "Better by": with_interval(one["better"], one["low"], one["high"], 3),
-            }
-            for one in told["contests"]
-        ]
-    )
+    verdict, rule = choice_sentence(told)
+    st.markdown(f"**{verdict}** {rule}")
+    shown = choice_table(view, told)
     if len(shown):
         figures.table(shown, name=view.file("choice"), alt="Candidates against rivals by the declared measure")
-
-
-def sentence(view: View, model: str) -> str:
-    """Whether the stated risks of one model can be taken at their word."""
-    table = view.summary.table("scores", outcome=view.outcome_name, split=view.split, group="all", model=model)
-    found = table.set_index("metric")
-    label = rows.labels(view.summary)[model]
-    if "calibration_slope" not in found.index or pd.isna(found.loc["calibration_slope", "value"]):
-        return f"{label}: too little is known to say whether its risks come true."
-    slope, level = found.loc["calibration_slope"], found.loc["oe_ratio"]
-    steep = f"slope {with_interval(slope['value'], slope['low'], slope['high'])}"
-    told = []
-    if slope["high"] < 1:
-        told.append(f"its risks are too extreme ({steep})")
-    elif slope["low"] > 1:
-        told.append(f"its risks are too timid ({steep})")
-    if not level["low"] <= 1 <= level["high"]:
-        way = "too low" if level["value"] > 1 else "too high"
-        told.append(f"on average {way} (observed / expected {number(level['value'])})")
-    if told:
-        return f"{label}: {' and '.join(told)}."
-    return f"{label}: no departure of its risks from what happened is seen ({steep})."

@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import OpSightError
-from core.evaluation.segmentation.across import is_ablation_study
 from core.storage.summaries import StudyPlace, kind_of
 from dashboard.charts import ablations
-from dashboard.charts.wording import finite, plural
+from dashboard.charts.mask_tables import ablation_answer, ablation_table, budget_sentence
+from dashboard.charts.outcome_tables import parts_answer
+from dashboard.charts.wording import plural
 from dashboard.panels import mask_about, parts
 from dashboard.panels.choice import open_outcomes
 from dashboard.panels.mask_choice import MaskView, choose_view, headline, open_study
@@ -50,7 +51,7 @@ def _outcome_models() -> None:
     view = open_outcomes("Ablations", KINDS)
     if view is None:
         return
-    st.markdown(f"### {parts.answer(view)}")
+    st.markdown(f"### {parts_answer(view)}")
     parts.left_out_section(view, "ablation", "What does each input bring?")
     parts.features_section(view)
     folds.what_would_change("More patients: with them, inputs that now seem to bring nothing may turn out to bring a little.")
@@ -89,36 +90,20 @@ def _none_here(place: StudyPlace) -> None:
 
 def _body(view: MaskView, rows: pd.DataFrame) -> None:
     verdicts: Mapping[str, str] = view.summary.info.get("verdicts") or {}
-    headline(_answer(view), help="  \n".join(f"**{word}:** {rule}" for word, rule in verdicts.items()))
+    headline(ablation_answer(view), help="  \n".join(f"**{word}:** {rule}" for word, rule in verdicts.items()))
     _numbers(rows)
-    st.caption(_budget(view))
+    st.caption(budget_sentence(view.summary))
     st.subheader("What does each part add?", anchor=False)
     chart, table = st.tabs(["Figure", "Table"])
     with chart:
         alt = ablations.forest_alt(rows, view.metric)
         figures.figure(ablations.forest(rows, view.metric, verdicts), name=view.file("ablations"), alt=alt)
     with table:
-        figures.table(_table(rows), name=view.file("ablations"), alt="Differences by part", raw=view.summary.tables["ablations"])
+        figures.table(
+            ablation_table(rows), name=view.file("ablations"), alt="Differences by part", raw=view.summary.tables["ablations"]
+        )
     _verdict_words(rows, verdicts)
     mask_about.closing(view, READING, _sources(view))
-
-
-def _budget(view: MaskView) -> str:
-    """How long each training was, and what that leaves open."""
-    minutes = float((view.summary.info["recipe"].get("training") or {}).get("budget_minutes") or 0.0)
-    length = f"{60 * minutes:.0f} seconds" if minutes < 2 else f"{minutes:g} minutes"
-    return (
-        f"Every training, with the part and without it, had the same {length}. What a part adds so early need not be what it "
-        "adds to a network that was trained for hours."
-    )
-
-
-def _answer(view: MaskView) -> str:
-    """The study's own sentence where it asks about parts alone; else a count of verdicts."""
-    sentence = str((view.summary.info.get("headlines") or {}).get(view.region_name, ""))
-    if sentence and is_ablation_study(view.summary.info):
-        return sentence
-    return ablations.answer(ablations.ablation_rows(view.summary, view.region_name, "dice"))
 
 
 def _numbers(rows: pd.DataFrame) -> None:
@@ -136,22 +121,6 @@ def _numbers(rows: pd.DataFrame) -> None:
         )
     with columns[3]:
         number("Trainings", f"{int(known['seeds'].max())}", "of each side, with other seeds", "resampled with the patients")
-
-
-def _table(rows: pd.DataFrame) -> pd.DataFrame:
-    told = [
-        f"{ablations.points(row['difference'])} ({ablations.points(row['low'])} to {ablations.points(row['high'])})"
-        if finite(row["difference"])
-        else ""
-        for _, row in rows.iterrows()
-    ]
-    return pd.DataFrame(
-        {
-            "Part": rows["label"], "With": rows["with_part"], "Without": rows["without"], "Points gained": told,
-            "Claimed": [ablations.claim(row) for _, row in rows.iterrows()], "Verdict": rows["verdict"], "Cases": rows["n"],
-            "Trainings": rows["seeds"], "Folds": rows["folds"],
-        }
-    )  # fmt: skip
 
 
 def _verdict_words(rows: pd.DataFrame, verdicts: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.charts.outcome_tables import use_sentence
 from dashboard.panels import thresholds, utility
 from dashboard.panels.choice import View, open_outcomes
 from dashboard.widgets import badges, folds
@@ -41,7 +42,7 @@ def _body(view: View) -> None:
         folds.nothing_yet("No model was judged on these patients.", "Choose another outcome or other patients above.")
         return
     else:
-        st.markdown(f"### {utility.sentence(view, models[0])}")
+        st.markdown(f"### {use_sentence(view, models[0])}")
         utility.four_section(view, models)
         thresholds.threshold_section(view)
         utility.strata_section(view, models)

@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.evaluation.groups import group_words
 from dashboard.charts import forest, rows
-from dashboard.charts.wording import metric_label, number, with_interval
+from dashboard.charts.outcome_tables import fairness_change, fairness_table
+from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View, open_outcomes
 from dashboard.widgets import badges, choosers, figures, folds, state
 from dashboard.widgets.pages import PageSpec
@@ -45,7 +46,7 @@ def _body(view: View, table: pd.DataFrame) -> None:
     _explore(view, table)
     _all_groups(view, table)
     verdicts = view.summary.info.get("fairness_verdicts") or {}
-    folds.what_would_change(_change(table))
+    folds.what_would_change(fairness_change(table))
     folds.how_to_read([*READING, *(f"**{word.capitalize()}.** {rule}" for word, rule in verdicts.items())], SOURCES)
 
 
@@ -99,21 +100,7 @@ def _forest(view: View, part: pd.DataFrame, metric: str, name: str) -> None:
     with chart:
         figures.figure(forest.forest(part, label), name=view.file(name), alt=forest.forest_alt(part, label))
     with table:
-        figures.table(_told(part, label), name=view.file(f"{name}_table"), alt=f"{label} by group", raw=part)
-
-
-def _told(part: pd.DataFrame, label: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Group": [group_words(group) for group in part["group"]],
-            "n": part["n"],
-            label: [with_interval(row["value"], row["low"], row["high"]) for _, row in part.iterrows()],
-            "Others": [number(value) for value in part["rest"]],
-            "Gap": [with_interval(row["gap"], row["gap_low"], row["gap_high"]) for _, row in part.iterrows()],
-            "Adjusted p": [number(value, 3) for value in part["p_holm"]],
-            "Verdict": part["verdict"],
-        }
-    )
+        figures.table(fairness_table(part, label), name=view.file(f"{name}_table"), alt=f"{label} by group", raw=part)
 
 
 @section
@@ -123,14 +110,6 @@ def _all_groups(view: View, table: pd.DataFrame) -> None:
         plain = table.assign(model=table["model"].map(labels), group=[group_words(name) for name in table["group"]])
         kept = ["group", "model", "metric", "value", "rest", "gap", "gap_low", "gap_high", "p_holm", "n", "verdict", "primary"]
         figures.table(plain[kept].round(3), name=view.file("fairness"), alt="Every comparison of groups", raw=table)
-
-
-def _change(table: pd.DataFrame) -> str:
-    few = table[table["verdict"] == "too few events"]["group"].nunique()
-    open_ = table[table["verdict"] == "no evidence"]["group"].nunique()
-    told = f"More patients with the event in the {few} groups that hold too few. " if few else ""
-    more = f"Narrower intervals: in {open_} groups neither a gap nor its absence is shown for some measure. " if open_ else ""
-    return f"{told}{more}Patients of other hospitals: groups there may differ in more than their name."
 
 
 PLUGINS = (PageSpec("subgroups", "Subgroups", "Studies", 30, "subgroups", render, ("outcomes",)),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.charts.outcome_tables import transport_answer
 from dashboard.panels import firmness, parts, transport
 from dashboard.panels.choice import View, open_outcomes
 from dashboard.widgets import folds
@@ -34,7 +35,7 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    st.markdown(f"### {_answer(view)}")
+    st.markdown(f"### {transport_answer(view)}")
     transport.transport_section(view)
     firmness.case_mix_section(view)
     parts.left_out_section(view, "missing", "What if an input is missing?")
@@ -45,20 +46,6 @@ def _body(view: View) -> None:
         st.markdown(f"**Outside institutions.** {NOWHERE}")
     folds.what_would_change("Patients of other hospitals, later years, and refits on more of them.")
     folds.how_to_read(READING, SOURCES)
-
-
-def _answer(view: View) -> str:
-    """What happens to the ranking elsewhere, or that nobody knows."""
-    scores = view.summary.table("scores", outcome=view.outcome_name, group="all", metric=view.metric, model=view.reference)
-    inside, outside = scores[scores["split"] == "internal"], scores[scores["split"] != "internal"].dropna(subset=["value"])
-    if inside.empty or outside.empty:
-        return "Whether this holds on other patients is not known: the study has no second set of them."
-    worst = outside.loc[outside["value"].idxmin()]
-    labels = {str(item["name"]): str(item.get("label", item["name"])) for item in view.summary.info["splits"]}
-    where = labels.get(str(worst["split"]), str(worst["split"]))
-    told = f"{view.metric.replace('_', '-').upper()} {worst['value']:.2f} ({worst['low']:.2f} to {worst['high']:.2f})"
-    here = f"{inside['value'].iloc[0]:.2f} in cross-validation"
-    return f"Elsewhere the reference model reaches at least {told} ({where}), against {here}."
 
 
 PLUGINS = (PageSpec("transport_and_stability", "Transport and stability", "Studies", 40, "transport", render, ("outcomes",)),)
