@@ -9,7 +9,7 @@ import pytest
 from core.contracts.metric import Array
 from core.contracts.outcome import Outcome
 from core.evaluation.fairness import ADEQUATE, DISPARITY, NO_EVIDENCE, TOO_FEW, VERDICTS, fairness_rows, one_sentence
-from core.evaluation.groups import others
+from core.evaluation.groups import all_crossings, others
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
 
@@ -144,3 +144,44 @@ def test_only_the_declared_model_has_a_primary_analysis_and_its_sentence_counts_
     assert "disparity is seen in Sex: female (O/E)" in one_sentence(table, {"oe_ratio": "O/E"})
     assert not judged(y, risk, groups, declared="other")["primary"].any()
     assert "No group" in one_sentence(judged(y, risk, groups, declared="other"), {})
+
+
+def test_any_two_groupings_are_crossed_for_the_declared_model_alone_and_small_cells_are_not_told() -> None:
+    y, risk, female = a_model(3_000)
+    old, ill = np.arange(3_000) % 3 == 0, np.arange(3_000) < 25
+    table = pd.DataFrame(
+        {"sex=female": female, "sex=male": ~female, "age=old": old, "age=young": ~old, "ill=yes": ill, "ill=no": ~ill},
+        index=rows_of(y, risk)["case_id"],
+    )
+    crossed = all_crossings(table)
+    rows = pd.concat([rows_of(y, risk), rows_of(y, 1 - risk, "n")])
+    scorer = Scorer(make_panel(EVENT, "internal", rows, 0.3), 100, 1)
+    found = pd.DataFrame(fairness_rows(scorer, table, "m", crossed))
+    cells = found[found["group"].str.contains(" & ")]
+    assert set(cells["model"]) == {"m"} and not cells["primary"].any()
+    assert {"sex=female & age=old", "sex=male & ill=no", "age=young & ill=no"} <= set(cells["group"])
+    assert cells["n"].min() >= 10
+    few = cells[cells["verdict"] == TOO_FEW]
+    assert len(few) and few["gap"].isna().all() and few["n_events"].notna().all()
+    enough = cells[cells["verdict"] != TOO_FEW]
+    assert set(enough["metric"]) >= {"auroc", "calibration_slope", "net_benefit"} and enough["gap_low"].notna().all()
+
+
+def test_a_planted_gap_in_one_crossed_cell_is_found_there() -> None:
+    y, risk, female = a_model(8_000)
+    old = np.arange(8_000) % 2 == 0
+    told = np.where(female & old, risk * 0.4, risk)
+    table = pd.DataFrame(
+        {"sex=female": female, "sex=male": ~female, "age=old": old, "age=young": ~old}, index=rows_of(y, told)["case_id"]
+    )
+    scorer = Scorer(make_panel(EVENT, "internal", rows_of(y, told), 0.3), 200, 1)
+    found = pd.DataFrame(fairness_rows(scorer, table, "m", all_crossings(table)))
+    assert of(found, "sex=female & age=old", "oe_ratio")["verdict"] == DISPARITY
+    assert of(found, "sex=female & age=old", "oe_ratio")["gap"] > 1.5
+
+
+def test_what_is_crossed_already_is_not_crossed_again() -> None:
+    table = pd.DataFrame({"age=old": [True], "age=young": [False], "sex=female": [True]})
+    known = table.assign(**{"sex=female & age=old": [True], "sex=female & age=young": [False]})
+    assert list(all_crossings(table).columns) == ["age=old & sex=female", "age=young & sex=female"]
+    assert all_crossings(known).empty

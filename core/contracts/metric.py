@@ -83,6 +83,7 @@ class MetricSpec:
         each_day: whether it is computed once for each day of a time to event.
         in_groups: whether groups of patients are scored by it too.
         compared: whether models are compared by paired differences of it.
+        in_days: whether it is a length in days, which a time counted in visits does not have.
         takes_counts: whether ``compute`` also reads weights of one byte (unsigned whole numbers), which are quicker.
 
     Raises:
@@ -104,6 +105,7 @@ class MetricSpec:
     each_day: bool = False
     in_groups: bool = False
     compared: bool = False
+    in_days: bool = False
     takes_counts: bool = False
 
     def __post_init__(self) -> None:

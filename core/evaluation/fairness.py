@@ -10,7 +10,7 @@ stated beforehand, not a missing significance, is what shows that a gap is small
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ import pandas as pd
 from core.contracts.metric import Array
 from core.evaluation.bootstrap import interval_of, two_sided
 from core.evaluation.comparisons import BASE_RATE
-from core.evaluation.groups import group_words, others
+from core.evaluation.groups import CROSS, group_words, others
 from core.evaluation.multiplicity import holm
 from core.evaluation.panel import Cases
 from core.evaluation.scoring import FEWEST_PERSONS, Measure, Scorer
@@ -36,6 +36,10 @@ VERDICTS: Mapping[str, str] = {
     TOO_FEW: "Fewer than 10 patients with the event or without it, here or in the others: nothing can be said.",
 }
 FEWEST_EVENTS = 10
+FEWEST_CROSSED = 10
+"""Patients of a cell of two crossed groupings below which it is not told at all."""
+CROSSED_DRAWS = 300
+"""Bootstrap draws for a crossing of any two groupings: there are hundreds of cells, and all of them explore."""
 LEVEL = 0.05
 
 MARGINS: Mapping[str, float] = {
@@ -98,12 +102,19 @@ class Gap:
         if self.fewest < FEWEST_EVENTS or not math.isfinite(self.gap_low + self.gap_high):
             return TOO_FEW
         low, high = (1 / self.margin, self.margin) if self.metric in RATIOS else (-self.margin, self.margin)
-        if low <= self.gap_low and self.gap_high <= high:
-            return ADEQUATE
-        return DISPARITY if self.p_holm < LEVEL else NO_EVIDENCE
+        return verdict_of(self.gap_low, self.gap_high, self.p_holm, (low, high))
 
 
-def fairness_rows(scorer: Scorer, groups: pd.DataFrame, declared: str) -> Iterator[dict[str, object]]:
+def verdict_of(gap_low: float, gap_high: float, p_holm: float, margin: tuple[float, float]) -> str:
+    """``ADEQUATE``, ``DISPARITY`` or ``NO_EVIDENCE``, from the gap's interval and the ends of what would not matter."""
+    if margin[0] <= gap_low and gap_high <= margin[1]:
+        return ADEQUATE
+    return DISPARITY if p_holm < LEVEL else NO_EVIDENCE
+
+
+def fairness_rows(
+    scorer: Scorer, groups: pd.DataFrame, declared: str, crossed: pd.DataFrame | None = None
+) -> Iterator[dict[str, object]]:
     """Rows of the table ``fairness``: every gap of every model, corrected within its family.
 
     The declared model's observed/expected and net benefit in sex, age, body mass and kidney disease are one family (primary);
@@ -111,9 +122,12 @@ def fairness_rows(scorer: Scorer, groups: pd.DataFrame, declared: str) -> Iterat
 
     Args:
         groups: boolean by case id and group; declared: the model that the primary analysis is about.
+        crossed: cells of crossed groupings that the declared model is judged in besides.
     """
     for model in (name for name in scorer.panel.answers if name != BASE_RATE):
         gaps = list(_gaps(scorer, groups, model, model == declared))
+        if model == declared and crossed is not None:
+            gaps += _crossed_gaps(scorer, groups, crossed, model)
         for family in (True, False):
             members = [gap for gap in gaps if gap.primary is family]
             tested = holm([gap.p for gap in members])
@@ -137,12 +151,25 @@ def _row(scorer: Scorer, gap: Gap) -> dict[str, object]:
 def _gaps(scorer: Scorer, groups: pd.DataFrame, model: str, declared: bool) -> Iterator[Gap]:
     members = groups.reindex(scorer.panel.case_ids, fill_value=False)
     chosen = [Measure(METRICS.get(name)) for name in MARGINS if declared or name not in COSTLY]
-    for name in members.columns:
-        inside = members[name].to_numpy(dtype=bool)
-        outside = others(members, str(name))
-        sides = _Sides(str(name), np.flatnonzero(inside), np.flatnonzero(outside))
-        if sides.can_be_told(scorer):
+    for sides in _all_sides(members, members.columns):
+        if sides.persons(scorer) >= FEWEST_PERSONS:
             yield from (_gap(scorer, sides, model, measure, declared) for measure in chosen)
+
+
+def _crossed_gaps(scorer: Scorer, groups: pd.DataFrame, crossed: pd.DataFrame, model: str) -> Iterator[Gap]:
+    """Gaps of the cells in ``crossed``; where events are too few to say anything, no interval is worked out."""
+    members = groups.join(crossed).reindex(scorer.panel.case_ids, fill_value=False)
+    for sides in _all_sides(members, crossed.columns, CROSSED_DRAWS):
+        if sides.persons(scorer) >= FEWEST_CROSSED:
+            enough = sides.fewest(scorer) >= FEWEST_EVENTS
+            for measure in (Measure(METRICS.get(name)) for name in MARGINS):
+                yield _gap(scorer, sides, model, measure, False) if enough else _untold(scorer, sides, model, measure)
+
+
+def _all_sides(members: pd.DataFrame, names: Iterable[str], draws: int | None = None) -> Iterator[_Sides]:
+    for name in names:
+        inside, outside = members[name].to_numpy(dtype=bool), others(members, str(name))
+        yield _Sides(str(name), np.flatnonzero(inside), np.flatnonzero(outside), draws)
 
 
 @dataclass(frozen=True)
@@ -150,9 +177,15 @@ class _Sides:
     group: str
     inside: Cases
     outside: Cases
+    draws: int | None
 
-    def can_be_told(self, scorer: Scorer) -> bool:
-        return min(scorer.panel.persons(self.inside), scorer.panel.persons(self.outside)) >= FEWEST_PERSONS
+    @property
+    def crossed(self) -> bool:
+        return CROSS in self.group
+
+    def persons(self, scorer: Scorer) -> int:
+        """The smaller number of patients of the two sides."""
+        return min(scorer.panel.persons(self.inside), scorer.panel.persons(self.outside))
 
     def fewest(self, scorer: Scorer) -> int:
         """The smallest number of patients with or without the event on either side."""
@@ -165,8 +198,8 @@ class _Sides:
 
 
 def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: bool) -> Gap:
-    here = scorer.values(model, measure, scorer.subset(sides.group, sides.inside))
-    there = scorer.values(model, measure, scorer.subset("others", sides.outside))
+    here = scorer.values(model, measure, scorer.subset(sides.group, sides.inside, sides.draws))
+    there = scorer.values(model, measure, scorer.subset("others", sides.outside, sides.draws))
     ratio = measure.name in RATIOS
     between = _log(here) - _log(there) if ratio else here - there
     own, found = interval_of(here), interval_of(between)
@@ -187,8 +220,15 @@ def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: 
         n=scorer.panel.persons(sides.inside),
         n_events=scorer.panel.persons_with_event(sides.inside),
         fewest=sides.fewest(scorer),
-        primary=declared and measure.name in PRIMARY_METRICS and grouping in PRIMARY_GROUPINGS and " & " not in sides.group,
+        primary=declared and measure.name in PRIMARY_METRICS and grouping in PRIMARY_GROUPINGS and not sides.crossed,
     )
+
+
+def _untold(scorer: Scorer, sides: _Sides, model: str, measure: Measure) -> Gap:
+    """Counts alone."""
+    panel, none = scorer.panel, math.nan
+    counts = (panel.persons(sides.inside), panel.persons_with_event(sides.inside), sides.fewest(scorer))
+    return Gap(sides.group, model, measure.name, none, none, none, none, none, none, none, none, *counts, primary=False)
 
 
 def _log(values: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from core.contracts.cohort import Cohort
 
 FEWEST_AT_SITE = 10
 CROSSED = ("sex", "age")
+CROSS = " & "
 UNIT_SUFFIXES = ("_years", "_mm", "_ml", "_hu", "_days")
 
 
@@ -41,7 +43,7 @@ def group_table(cohort: Cohort, names: Sequence[str] = ()) -> pd.DataFrame:
 def crossings(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """Every level of one grouping crossed with every level of another ("sex=female & age=75+")."""
     return pd.DataFrame(
-        {f"{a} & {b}": table[a] & table[b] for a in levels(table, first) for b in levels(table, second)},
+        {f"{a}{CROSS}{b}": table[a] & table[b] for a in levels(table, first) for b in levels(table, second)},
         index=table.index,
         dtype=bool,
     )
@@ -53,21 +55,30 @@ def default_groups(cohort: Cohort, names: Sequence[str] = ()) -> pd.DataFrame:
     return pd.concat([table, crossings(table, *CROSSED)], axis=1)
 
 
+def all_crossings(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells of every two groupings that ``table`` does not hold yet."""
+    single = list(dict.fromkeys(name.split("=", 1)[0] for name in table.columns if CROSS not in name))
+    cells = [crossings(table, first, second) for first, second in combinations(single, 2)]
+    known = set(table.columns) | {CROSS.join(reversed(name.split(CROSS))) for name in table.columns}
+    found = pd.concat([table.iloc[:, :0], *cells], axis=1)
+    return found[[name for name in found.columns if name not in known]]
+
+
 def others(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
     """Cases of the other levels of a group's grouping; of a crossing, of all its other cells. A missing value is in neither."""
-    parts = name.split(" & ")
+    parts = name.split(CROSS)
     known = np.all([table[levels(table, part.split("=", 1)[0])].any(axis=1) for part in parts], axis=0)
     return np.asarray(known & ~table[name].to_numpy(dtype=bool))
 
 
 def levels(table: pd.DataFrame, grouping: str) -> list[str]:
     """The groups of one grouping, in order."""
-    return [name for name in table.columns if " & " not in name and name.split("=", 1)[0] == grouping]
+    return [name for name in table.columns if CROSS not in name and name.split("=", 1)[0] == grouping]
 
 
 def group_words(name: str) -> str:
     """A group as people read it: "Sex: female" for "sex=female"; of a crossing both parts."""
-    parts = (part.partition("=") for part in name.split(" & "))
+    parts = (part.partition("=") for part in name.split(CROSS))
     told = ", ".join(f"{field.replace('_', ' ')}: {level.replace('_', ' ')}" for field, _, level in parts)
     return told[:1].upper() + told[1:]
 

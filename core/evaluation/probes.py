@@ -65,5 +65,5 @@ class Probes:
 
     def _conformal(self) -> Rows:
         internal = self.rows[self.rows["split"] == INTERNAL]
-        for level in LEVELS:
+        for level in LEVELS if not self.outcome.moments else ():
             yield from conformal_rows(internal, self.outcome, self.groups, level)

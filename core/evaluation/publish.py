@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from core.evaluation.fairness import TOO_FEW
+from core.evaluation.groups import CROSS
 from core.evaluation.scoring import ALL
 from core.evaluation.splits import INTERNAL
 from core.evaluation.suppression import hidden_counts, hidden_groups
@@ -68,6 +69,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["curves"] = _rows_of_told(tables["curves"], hidden)
     tables["groups"] = _groups(tables["groups"], hidden)
     tables["fairness"] = _fairness(tables["fairness"], hidden)
+    tables["equal_sensitivity"] = _whole_groupings(tables["equal_sensitivity"], hidden)
     tables["case_mix"] = _case_mix(tables["case_mix"], min_cell)
     tables["strata"] = _strata(tables["strata"], hidden, min_cell)
     tables["recalibration"] = _rows_of_told(tables["recalibration"], hidden)
@@ -93,7 +95,9 @@ def _find_hidden(tables: Mapping[str, pd.DataFrame], timed: frozenset[str], min_
         tables["scores"].groupby(["outcome", "split", "model", "group"], sort=False)[["n", "n_events"]].first().reset_index()
     )
     listed = tables["groups"].assign(split=INTERNAL, model="")
-    for (outcome, split, _), rows in pd.concat([counted, listed]).groupby(["outcome", "split", "model"], sort=False):
+    for (outcome, split, _), rows in pd.concat([_with_crossed(counted, tables["fairness"]), listed]).groupby(
+        ["outcome", "split", "model"], sort=False
+    ):
         persons = {str(group): int(n) for group, n in zip(rows["group"], rows["n"])}
         events = {str(group): int(n) for group, n in zip(rows["group"], rows["n_events"].fillna(0))}
         told_alone = hidden_counts(events, persons, min_cell)
@@ -101,6 +105,12 @@ def _find_hidden(tables: Mapping[str, pd.DataFrame], timed: frozenset[str], min_
         for kept, names in ((hidden.groups, hidden_groups(persons, min_cell)), (hidden.events, told_alone), (hidden.few, few)):
             kept.update((str(outcome), str(split), name) for name in names)
     return hidden
+
+
+def _with_crossed(counted: pd.DataFrame, fairness: pd.DataFrame) -> pd.DataFrame:
+    """The counts of the scores, and of the crossed groups that only the comparison of groups holds."""
+    crossed = fairness.loc[fairness["group"].str.contains(CROSS, regex=False), list(counted.columns)]
+    return pd.concat([counted, crossed]).drop_duplicates(["outcome", "split", "model", "group"])
 
 
 def _keys(table: pd.DataFrame) -> pd.Series:
@@ -180,6 +190,13 @@ def _conformal(table: pd.DataFrame, hidden: _Hidden, min_cell: int) -> pd.DataFr
 def _rows_of_told(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
     kept = [key not in hidden.few and key not in hidden.groups for key in _keys(table)]
     return table[pd.Series(kept, index=table.index, dtype=bool)].reset_index(drop=True)
+
+
+def _whole_groupings(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
+    """Groupings of which no group is hidden: what one group gains the others lose, and their sum is told."""
+    place = pd.Series(list(zip(table["outcome"], table["split"], table["grouping"])), index=table.index, dtype=object)
+    shut = pd.Series([key in hidden.few or key in hidden.groups for key in _keys(table)], index=table.index, dtype=bool)
+    return table[~place.isin(set(place[shut]))].reset_index(drop=True)
 
 
 def _groups(table: pd.DataFrame, hidden: _Hidden) -> pd.DataFrame:
@@ -265,7 +282,7 @@ def _outcome(item: Mapping[str, Any], min_cell: int, *, few: bool) -> dict[str, 
     if few:
         told |= {"threshold": None, "breakdowns": []}
     if few or min(item["n_events"], item["n"] - item["n_events"]) < min_cell:
-        told |= {"n_events": None, "rate": None}
+        told |= {"n_events": None, "rate": None, "needed": None}
     return told
 
 

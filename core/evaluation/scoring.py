@@ -38,6 +38,8 @@ def measures(outcome: Outcome, *, groups: bool = False, compared: bool = False) 
     """What an outcome is scored by: everything; or what groups are scored by; or what models are compared by."""
     found: list[Measure] = []
     for spec in METRICS:
+        if spec.in_days and outcome.moments:
+            continue
         if outcome.kind in spec.kinds and (spec.in_groups or not groups) and (spec.compared or not compared):
             found.extend(Measure(spec, day) for day in (outcome.days if spec.each_day else (-1,)))
     return tuple(found)
@@ -77,9 +79,9 @@ class Scorer:
         counts = case_counts(self.panel.patients, self.replicates, seed)
         self.everyone = Subset(ALL, np.arange(len(self.panel.y)), counts)
 
-    def subset(self, name: str, members: Cases) -> Subset:
-        """A group's cases with the counts that they have in the draws of the whole."""
-        return Subset(name, members, self.everyone.counts[members])
+    def subset(self, name: str, members: Cases, draws: int | None = None) -> Subset:
+        """A group's cases with the counts that they have in the draws of the whole, or in the first ``draws`` of them."""
+        return Subset(name, members, self.everyone.counts[members, : None if draws is None else draws + 1])
 
     def values(self, model: str, measure: Measure, subset: Subset) -> Array:
         """A metric averaged over repeats, shape (replicates + 1,): first on the data as they are.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
 
+from core.contracts.codebook import Block
 from core.contracts.cohort import Cohort
 from core.contracts.metric import Array, MetricSpec
 from core.contracts.outcome import Outcome
@@ -21,14 +22,16 @@ from core.evaluation.choice import choose
 from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
 from core.evaluation.curves import curve_rows
 from core.evaluation.distributions import distribution_rows
+from core.evaluation.equal_sensitivity import equal_sensitivity_rows
 from core.evaluation.facts import dataset_facts, model_facts, outcome_facts, split_facts
 from core.evaluation.features import feature_rows
-from core.evaluation.groups import default_groups
+from core.evaluation.groups import all_crossings, default_groups
 from core.evaluation.headlines import VERDICTS, Evidence, Finding, find, imaging_pair, procedure_pair
 from core.evaluation.panel import Panel, make_panel
 from core.evaluation.probes import Probes
 from core.evaluation.recalibration import recalibrated_curves, recalibration_rows
 from core.evaluation.recovery import recovery_rows
+from core.evaluation.sample_size import parameters_of, sample_size_facts
 from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_rows
 from core.evaluation.splits import INTERNAL, judged
 from core.evaluation.strata import strata_rows
@@ -186,6 +189,7 @@ def _judge(
         if split == INTERNAL:
             evidence = found
             fact |= {"choice": choose(scorer, rule, labels)} if rule and outcome.kind == "binary" else {}
+            fact |= {"needed": _needed(work, scorer)} if outcome.kind == "binary" else {}
             for name, rows_of in Probes(outcome, scorer, known, work.groups).tables.items():
                 tables.add(name, rows_of())
     return find(evidence)
@@ -214,7 +218,10 @@ def _fill(work: _Work, scorer: Scorer, tables: _Tables, fact: Mapping[str, Any])
         tables.add("recalibration", recalibration_rows(scorer, [declared]))
         tables.add("curves", recalibrated_curves(scorer, [declared]))
         tables.add("thresholds", threshold_rows(scorer.panel))
-        tables.add("fairness", fairness.fairness_rows(scorer, work.groups, declared))
+        crossed = all_crossings(work.groups) if scorer.panel.split == INTERNAL else None
+        tables.add("fairness", fairness.fairness_rows(scorer, work.groups, declared, crossed))
+        if declared in scorer.panel.answers:
+            tables.add("equal_sensitivity", equal_sensitivity_rows(scorer, work.groups, declared))
     else:
         tables.add("recovery", recovery_rows(scorer.panel))
     return _evidence(work, fact, scores, comparisons)
@@ -224,6 +231,17 @@ def _declared(work: _Work, outcome: Outcome) -> str:
     """The one model that the primary analysis of groups is about: that of the bundle, else the reference."""
     bundle = work.recipe.bundles.get(outcome.name)
     return bundle.model if bundle else work.recipe.evaluation.reference_model
+
+
+def _needed(work: _Work, scorer: Scorer) -> dict[str, Any] | None:
+    """The patients that the declared model needs; of its parameters those of the fields are counted."""
+    declared = _declared(work, scorer.panel.outcome)
+    inputs = next((row["inputs"] for row in work.models if row["name"] == declared), ())
+    named, blocks = work.recipe.predictors, [block for block in get_args(Block) if block in set(cast(Sequence[str], inputs))]
+    fields = work.cohort.codebook.predictors(blocks)
+    return sample_size_facts(
+        scorer, declared, parameters_of(field for field in fields if not named or field.block != "record" or field.name in named)
+    )
 
 
 def _evidence(work: _Work, fact: Mapping[str, Any], scores: list[Any], comparisons: list[Any]) -> Evidence:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.evaluation.groups import CROSS
+
 Counts = Mapping[str, int]
 
 ALL = "all"
-CROSS = " & "
 
 
 def hidden_groups(persons: Counts, min_cell: int) -> frozenset[str]:

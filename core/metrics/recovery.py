@@ -158,6 +158,7 @@ PLUGINS = (
         undefined="No patient was followed to the event.",
         compute=interval_score,
         reference="10.1198/016214506000001437",
+        in_days=True,
     ),
     MetricSpec(
         name="quantile_coverage",
@@ -171,6 +172,7 @@ PLUGINS = (
         undefined="No patient was followed to the event.",
         compute=quantile_coverage,
         reference="10.1198/016214506000001437",
+        in_days=True,
     ),
     MetricSpec(
         name="brier_by_day",

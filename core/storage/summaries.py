@@ -64,6 +64,11 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
         "outcome", "split", "group", "model", "metric", "value", "low", "high", "rest", "gap", "gap_low", "gap_high", "p",
         "p_holm", "margin", "n", "n_events", "primary", "verdict",
     ),
+    "equal_sensitivity": (
+        "outcome", "split", "model", "grouping", "group", "policy", "threshold", "sensitivity", "sensitivity_low",
+        "sensitivity_high", "false_positive_rate", "precision", "flagged", "net_benefit", "net_benefit_low",
+        "net_benefit_high", "cost", "cost_low", "cost_high", "n", "n_events",
+    ),
     "case_mix": (
         "split", "field", "label", "unit", "section", "level", "train", "train_sd", "test", "test_sd", "difference", "n_train",
         "n_test",
@@ -107,6 +112,8 @@ p is DeLong's for the AUROC where it applies, else of the bootstrap differences;
 ``recovery``: share home by day, observed (with 95 % interval) and mean predicted.
 ``groups``: patients and events of each group; groups under the smallest cell are left out.
 ``fairness``: a group set against the other patients of its grouping (``core.evaluation.fairness``), with a verdict.
+``equal_sensitivity``: one threshold for all beside one a group that finds the event as often (``core.evaluation``), and the
+net benefit lost by it.
 ``case_mix``: both sides of each split beside cross-validation, by field and level (``core.evaluation.case_mix``).
 ``missing``: a model with all inputs minus itself without one at hand; ``ablation``: minus itself fitted again without it;
 ``features``: fields ranked by what shuffling them loses, with the middle nine tenths of fits (``core.evaluation.features``).
@@ -129,6 +136,10 @@ SEGMENTATION_TABLES: dict[str, tuple[str, ...]] = {
     "rank_shares": ("region", "split", "model", "metric", "rank", "share"),
     "cost": ("model", "fits", "parameters", "training_minutes", "seconds_total", "images_per_second", "peak_mb"),
     "factors": ("region", "split", "model", "factor", "level", "order", "metric", "value", "low", "high", "n"),
+    "fairness": (
+        "region", "split", "group", "model", "metric", "value", "low", "high", "rest", "gap", "gap_low", "gap_high", "p",
+        "p_holm", "margin", "n", "n_patients", "verdict",
+    ),
     "robustness": ("region", "split", "model", "corruption", "severity", "metric", "value", "low", "high", "n"),
     "folds": ("split", "fold", "side", "measure", "value"),
     "ablations": (
@@ -146,6 +157,7 @@ which the metric has no value (an empty mask: the rule stands in ``info["empty_m
 bootstrap samples in which a model had that rank.
 ``cost``: fits, trained numbers, training minutes a fit, all seconds, pictures a second when segmenting, peak memory.
 ``factors``: metric by level of what may explain errors (size, border, quality, an attribute); ``order`` sorts the levels.
+``fairness``: a level of such a factor against the other levels of it, with a verdict (``core.evaluation.segmentation.fairness``).
 ``robustness``: metric on a fixed sample of test cases under a planted fault; severity 0 is the clean sample.
 ``folds``: what each side of each split holds, so that a reader sees whether they are alike.
 ``ablations``: baseline - arm (positive: the part helps), over cases, folds and seeds; claimed range in points of Dice / 100.
@@ -166,7 +178,8 @@ class StudySummary:
             description, reference}], splits [{name, label, note, n_train, n_test}], headlines {outcome: sentence},
             change {outcome: sentence: what would change this conclusion}, recipe, provenance {…}, min_cell,
             permuted {outcome: {auroc, low, high}}, fairness {outcome: {split: sentence}}, fairness_verdicts {verdict: rule},
-            case_mix {split: sentence}, an outcome's ``choice`` {rule, verdict, adopted, contests}, cannot [sentences: what a
+            case_mix {split: sentence}, an outcome's ``choice`` {rule, verdict, adopted, contests} and ``needed`` {patients for a
+            firm model and a firm judgement: core.evaluation.sample_size}, cannot [sentences: what a
             published study cannot answer],
             skipped [sentences: what was not computed and why].
             A segmentation study has ``kind: segmentation``, regions [{name, label}] in place of outcomes (headlines and

@@ -27,9 +27,9 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables = {name: table.copy() for name, table in summary.tables.items()}
     hidden = _hidden(tables["scores"], min_cell)
     tables["scores"] = _scores(tables["scores"], hidden, min_cell)
-    tables["factors"] = _factors(
-        tables["factors"], hidden, {label: column for column, label in summary.info.get("groups", {}).items()}
-    )
+    columns = {label: column for column, label in summary.info.get("groups", {}).items()}
+    tables["factors"] = _factors(tables["factors"], hidden, columns)
+    tables["fairness"] = _fairness(summary.table("fairness"), hidden, columns)
     info = {**summary.info, "published": True, "rows_available": False, "min_cell": min_cell}
     info["cannot"] = [*CANNOT, *_small(min_cell)]
     return StudySummary(info, tables)
@@ -61,6 +61,12 @@ def _factors(table: pd.DataFrame, hidden: set[tuple[str, ...]], columns: dict[st
     groups = [f"{columns.get(factor, '')}={level}" for factor, level in zip(table["factor"], table["level"], strict=True)]
     keys = zip(*(table[column] for column in WHOSE), groups, strict=True)
     return table[np.asarray([key not in hidden for key in keys], dtype=bool)].reset_index(drop=True)
+
+
+def _fairness(table: pd.DataFrame, hidden: set[tuple[str, ...]], columns: dict[str, str]) -> pd.DataFrame:
+    factor_and_level = table["group"].str.split("=", n=1, expand=True).reindex(columns=[0, 1])
+    kept = _factors(table.assign(factor=factor_and_level[0], level=factor_and_level[1]), hidden, columns)
+    return kept[list(table.columns)]
 
 
 def _small(min_cell: int) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from core.evaluation.segmentation.across import is_ablation_study
 from core.evaluation.segmentation.cases import CLEAN, HUMAN, INTERNAL, case_table, case_values, with_metrics
 from core.evaluation.segmentation.comparisons import comparisons
 from core.evaluation.segmentation.factors import balance, factors, levels_of, robustness
+from core.evaluation.segmentation.fairness import VERDICTS as FAIRNESS_VERDICTS
+from core.evaluation.segmentation.fairness import fairness
 from core.evaluation.segmentation.headlines import Evidence, ablation_change, ablation_headline, change, headline, suitability
 from core.evaluation.segmentation.means import Board, Resampling, boards, scores
 from core.evaluation.segmentation.ranks import Ranking
@@ -96,6 +98,7 @@ class _Found:
         self.rows["scores"] += scores(board, groups)
         self.rows["comparisons"] += comparisons(board)
         self.rows["factors"] += factors(board, levels)
+        self.rows["fairness"] += fairness(board, levels)
         self.ranking.add(board)
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -129,7 +132,7 @@ def _info(
         "regions": [asdict(region) for region in pictures.regions], "models": [dict(model) for model in models],
         "metrics": _metrics(), "recipe": recipe.model_dump(mode="json"),
         "min_cell": 1 if pictures.simulated else SMALLEST_CELL, "cannot": [], "skipped": list(skipped),
-        "verdicts": VERDICTS, "licence": recipe.licence or pictures.licence,
+        "verdicts": VERDICTS, "fairness_verdicts": dict(FAIRNESS_VERDICTS), "licence": recipe.licence or pictures.licence,
         "groups": dict(pictures.attributes), "tolerance": recipe.evaluation.tolerance,
         "interval": f"95 % of {recipe.evaluation.bootstrap} bootstrap samples of patients; models are not trained again",
     }  # fmt: skip
