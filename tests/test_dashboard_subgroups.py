@@ -8,7 +8,9 @@ import pytest
 
 from core.evaluation.groups import group_words
 from core.evaluation.publish import for_publication
+from dashboard.charts import equal_finding
 from dashboard.charts.forest import MARKS, forest, forest_alt
+from tests.fixtures_segmentation import segmentation_study
 from tests.fixtures_studies import synthetic_study, write_study
 from tests.test_dashboard_pages import page, words
 from tests.test_evaluation_summary import build, cohort
@@ -40,9 +42,39 @@ def test_the_declared_comparisons_come_first_and_everything_else_is_called_explo
 
 def test_crossed_groups_stand_alone(here: Path) -> None:
     test = page("subgroups", study="planted", outcome="complication", metric="auroc")
-    assert not any(" & " in text or "Sex: female, age" in text for text in (caption.value for caption in test.caption))
-    test = test.toggle[0].set_value(True).run()
+    assert not any("Sex: female, age" in caption.value for caption in test.caption)
+    test = page("subgroups", study="planted", outcome="complication", metric="auroc", crossed="sex~age")
     assert not test.exception
+    assert next(box for box in test.selectbox if box.label == "Groups").value == "sex~age"
+    assert "Exploratory" in words(test)
+
+
+def test_equal_sensitivity_is_told_with_its_cost_and_its_reservations(here: Path) -> None:
+    said = words(page("subgroups", study="planted", outcome="complication"))
+    assert "What if each group had its own threshold?" in said
+    assert "net true alarms in 100 patients" in said and "may be unlawful" in said
+
+
+def test_the_sentence_on_equal_sensitivity_is_that_of_the_table() -> None:
+    table = build(cohort()).table("equal_sensitivity", outcome="complication", split="internal", grouping="sex")
+    one = table[(table["policy"] == "one threshold") & (table["group"] != "all")].set_index("group")["sensitivity"]
+    told = equal_finding.sentence(table)
+    assert f"finds {100 * one.min():.0f}% of the events" in told and f"and {100 * one.max():.0f}% in" in told
+    assert len(equal_finding.told(table)) == len(table) == 6
+    drawn = equal_finding.dumbbell(table)
+    assert [len(trace.x) for trace in drawn.data] == [2, 2] and all(trace.error_x.array is not None for trace in drawn.data)
+
+
+def test_how_many_patients_it_takes_stands_under_the_learning_curve(here: Path) -> None:
+    said = words(page("transport_and_stability", study="planted", outcome="complication"))
+    assert "How many patients does it take?" in said
+    assert "parameters" in said and "Cox-Snell" in said
+
+
+def test_groups_of_pictures_are_compared_too(here: Path) -> None:
+    write_study(here, segmentation_study(), run="0123456789abcdef")
+    said = words(page("subgroups", study="segmentation_made_up"))
+    assert "groups are adequate for" in said and "Everything here explores" in said
 
 
 def test_a_study_without_groups_says_which_command_makes_them(here: Path) -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.contracts.metric import Array
+from core.contracts.metric import Array, Sample
 from core.contracts.outcome import Outcome
 from core.evaluation.fairness import ADEQUATE, DISPARITY, NO_EVIDENCE, TOO_FEW, VERDICTS, fairness_rows, one_sentence
 from core.evaluation.groups import all_crossings, others
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
+from core.metrics.utility import promised_net_benefit
 
 EVENT = Outcome("event", "Event", "binary", "It came.", desirable=False)
 
@@ -185,3 +186,19 @@ def test_what_is_crossed_already_is_not_crossed_again() -> None:
     known = table.assign(**{"sex=female & age=old": [True], "sex=female & age=young": [False]})
     assert list(all_crossings(table).columns) == ["age=old & sex=female", "age=young & sex=female"]
     assert all_crossings(known).empty
+
+
+def test_a_fair_model_is_not_blamed_because_the_event_is_rarer_in_one_group() -> None:
+    rng = np.random.default_rng(5)
+    female = rng.random(20_000) < 0.5
+    risk = 1 / (1 + np.exp(-rng.normal(np.where(female, -2.2, 0.2), 1.0)))
+    y = (rng.random(20_000) < risk).astype(float)
+    row = of(judged(y, risk, {"sex=female": female, "sex=male": ~female}), "sex=female", "net_benefit")
+    assert row["value"] < row["rest"] - 0.1
+    assert abs(row["gap"]) < 0.01 and row["verdict"] == ADEQUATE
+
+
+def test_the_promised_net_benefit_by_hand() -> None:
+    risk = np.array([0.6] * 10 + [0.1] * 90)
+    sample = Sample(y=np.zeros(100), risk=risk, order=risk, threshold=0.2)
+    assert promised_net_benefit(sample, np.ones((1, 100)))[0] == pytest.approx(0.05)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from core.contracts.metric import Array
+from core.contracts.metric import Array, MetricSpec
 from core.evaluation.bootstrap import interval_of, two_sided
 from core.evaluation.comparisons import BASE_RATE
 from core.evaluation.groups import CROSS, group_words, others
@@ -24,6 +24,7 @@ from core.evaluation.multiplicity import holm
 from core.evaluation.panel import Cases
 from core.evaluation.scoring import FEWEST_PERSONS, Measure, Scorer
 from core.metrics import METRICS
+from core.metrics.utility import promised_net_benefit
 
 ADEQUATE = "adequate"
 DISPARITY = "disparity"
@@ -53,10 +54,13 @@ MARGINS: Mapping[str, float] = {
     "calibration_slope": 0.25,
 }
 """The largest gap that would not matter. Of ratios it is a factor: observed/expected may differ by a quarter. Net benefit may
-differ by two net true alarms in a hundred patients; it also moves with how often the event comes in a group."""
+differ by two net true alarms in a hundred patients from what the stated risks promise: see ``PROMISES``."""
 
 RATIOS = frozenset({"oe_ratio"})
 PRIMARY_METRICS = ("oe_ratio", "net_benefit")
+PROMISES: Mapping[str, MetricSpec] = {"net_benefit": replace(METRICS.get("net_benefit"), compute=promised_net_benefit)}
+"""What a metric would be if the stated risks came true. Net benefit moves with how often the event comes in a group, also under
+a fair model; its gap is therefore that of what was reached less what was promised. Value and rest are the plain metric."""
 COSTLY = frozenset({"calibration_intercept", "calibration_slope"})
 PRIMARY_GROUPINGS = ("sex", "age", "bmi", "kidney_disease", "chronic_kidney_disease")
 """Groupings of the analysis declared beforehand; a data set without one of them goes without."""
@@ -68,7 +72,7 @@ class Gap:
 
     Args:
         value, low, high: in the group; rest: in the others.
-        gap, gap_low, gap_high: group minus others (of a ratio: group over others).
+        gap, gap_low, gap_high: group minus others (of a ratio: group over others; of net benefit: beyond ``PROMISES``).
         p: two-sided, from the spread of the bootstrap gaps; p_holm: corrected over its family.
         n, n_events: patients of the group; fewest: the smallest count of patients with or without the event on either side.
         primary: whether it belongs to the analysis declared beforehand.
@@ -202,6 +206,8 @@ def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: 
     there = scorer.values(model, measure, scorer.subset("others", sides.outside, sides.draws))
     ratio = measure.name in RATIOS
     between = _log(here) - _log(there) if ratio else here - there
+    if measure.name in PROMISES:
+        between = between - _promised(scorer, sides, model, measure)
     own, found = interval_of(here), interval_of(between)
     back = math.exp if ratio else float
     grouping = sides.group.split("=", 1)[0]
@@ -222,6 +228,13 @@ def _gap(scorer: Scorer, sides: _Sides, model: str, measure: Measure, declared: 
         fewest=sides.fewest(scorer),
         primary=declared and measure.name in PRIMARY_METRICS and grouping in PRIMARY_GROUPINGS and not sides.crossed,
     )
+
+
+def _promised(scorer: Scorer, sides: _Sides, model: str, measure: Measure) -> Array:
+    """The gap that there would be if the stated risks came true."""
+    promise = Measure(PROMISES[measure.name])
+    here = scorer.values(model, promise, scorer.subset(sides.group, sides.inside, sides.draws))
+    return here - scorer.values(model, promise, scorer.subset("others", sides.outside, sides.draws))
 
 
 def _untold(scorer: Scorer, sides: _Sides, model: str, measure: Measure) -> Gap:

@@ -15,6 +15,7 @@ from core.contracts.cohort import Cohort
 FEWEST_AT_SITE = 10
 CROSSED = ("sex", "age")
 CROSS = " & "
+ACRONYMS = {"bmi": "BMI", "asa": "ASA"}
 UNIT_SUFFIXES = ("_years", "_mm", "_ml", "_hu", "_days")
 
 
@@ -79,7 +80,7 @@ def levels(table: pd.DataFrame, grouping: str) -> list[str]:
 def group_words(name: str) -> str:
     """A group as people read it: "Sex: female" for "sex=female"; of a crossing both parts."""
     parts = (part.partition("=") for part in name.split(CROSS))
-    told = ", ".join(f"{field.replace('_', ' ')}: {level.replace('_', ' ')}" for field, _, level in parts)
+    told = ", ".join(f"{ACRONYMS.get(field, field.replace('_', ' '))}: {level.replace('_', ' ')}" for field, _, level in parts)
     return told[:1].upper() + told[1:]
 
 

@@ -152,8 +152,11 @@ def coverage(rows: pd.DataFrame, level: float) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
-    figure.update_xaxes(title_text=f"Share whose truth lay inside; {percent(level)} was promised", tickformat=".0%")
-    return dress(figure, 190 + ROW_PX * max(len(rows), 2), bottom=130)
+    near = rows[["low", "high", "expected_low", "expected_high"]].stack()
+    step = ".0%" if near.max() - near.min() > 0.05 else ".1%"
+    figure.update_xaxes(title_text=f"Share whose truth lay inside; {percent(level)} was promised", tickformat=step)
+    dress(figure, 150 + ROW_PX * max(len(rows), 2), top=40)
+    return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
 
 
 def coverage_alt(rows: pd.DataFrame, level: float) -> str:

@@ -15,9 +15,12 @@ MARKS: dict[str, tuple[str, str]] = {
     "disparity": (VERMILLION, "diamond"),
     "no evidence": (BLUE, "circle-open"),
     "too few events": (GREY, "x-thin-open"),
+    "too few patients": (GREY, "x-thin-open"),
 }
 """Colour and symbol of each verdict; the word stands beside it."""
 RATIOS = frozenset({"oe_ratio"})
+PROMISED = frozenset({"net_benefit"})
+"""Metrics whose gap is beyond what the stated risks promise."""
 
 
 def forest(rows: pd.DataFrame, label: str) -> go.Figure:
@@ -48,7 +51,8 @@ def forest(rows: pd.DataFrame, label: str) -> go.Figure:
         figure.update_xaxes(
             type="log", tickvals=[0.25, 0.5, 0.8, 1, 1.25, 2, 4], ticktext=["¼", "½", "0.8", "1", "1.25", "2", "4"]
         )
-    figure.update_xaxes(title_text=f"{label}: group {'/' if ratio else '−'} others, 95% interval")
+    promised = " beyond what risks promise" if rows["metric"].isin(PROMISED).any() else ""
+    figure.update_xaxes(title_text=f"Group {'/' if ratio else '−'} others{promised}, 95% interval")
     dress(figure, 120 + ROW_PX * len(rows), top=40)
     return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
 

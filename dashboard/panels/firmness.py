@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.evaluation.case_mix import one_sentence as mix_sentence
 from core.evaluation.stability import one_sentence as stability_sentence
-from dashboard.charts import firmness
+from dashboard.charts import firmness, rows, sizes
 from dashboard.charts.outcome_tables import coverage_part, plain, with_facts
 from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View
@@ -54,6 +54,19 @@ def learning_section(view: View) -> None:
         figures.figure(firmness.learning(curve, metric_label(view.metric)), name=view.file("learning"), alt=alt)
         with st.expander("As a table"):
             figures.table(plain(curve), name=view.file("learning_table"), alt=alt, raw=curve)
+
+
+@section
+def size_section(view: View) -> None:
+    """How many patients the declared model needs, to be built and to be judged."""
+    needed = view.outcome.get("needed")
+    if not needed:
+        return
+    st.subheader("How many patients does it take?", anchor=False)
+    label = rows.labels(view.summary).get(str(needed["model"]), str(needed["model"]))
+    st.markdown(sizes.sentence(needed, label))
+    figures.table(sizes.table(needed), name=view.file("sizes"), alt="Patients needed by demand")
+    st.caption(sizes.basis(needed))
 
 
 @section

@@ -6,27 +6,43 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation.groups import group_words
+from core.storage.summaries import kind_of
 from dashboard.charts import forest, rows
 from dashboard.charts.outcome_tables import fairness_change, fairness_table
 from dashboard.charts.wording import metric_label
+from dashboard.panels import groups
 from dashboard.panels.choice import View, open_outcomes
-from dashboard.widgets import badges, choosers, figures, folds, state
+from dashboard.panels.mask_groups import groups_page
+from dashboard.widgets import badges, choosers, figures, folds, state, store
 from dashboard.widgets.pages import PageSpec
+from dashboard.widgets.sidebar import chosen_study
 from dashboard.widgets.trouble import section
 
+TITLE = "Subgroups"
+KINDS = ("outcomes", "segmentation")
 READING: tuple[str, ...] = (
     "**The gap** is the group against the other patients of the same grouping, never the largest against the smallest.",
     "**Adequate** means that the whole interval lies inside the margin (shaded), which was stated before looking; "
     "a gap that is merely not significant is called no evidence.",
     "**Primary** is one model an outcome, in sex, age, body mass and kidney disease, by observed/expected and net benefit. "
     "Everything else explores: it suggests, it does not show.",
+    "**Net benefit** moves with how often the event comes in a group, also under a fair model. Its gap is therefore that of what "
+    "was reached less what the stated risks promise.",
 )
 SOURCES = ("TRIPOD+AI: 10.1136/bmj-2023-078378", "margins: Schuirmann, 10.1007/BF01068419", "Holm 1979")
 
 
 def render() -> None:
-    """The page."""
-    view = open_outcomes("Subgroups")
+    """The page, of outcome models or of segmentation methods."""
+    chosen = chosen_study(*KINDS)
+    if chosen is not None and kind_of(store.facts(chosen)) == "segmentation":
+        groups_page(TITLE, KINDS)
+    else:
+        _outcome_models()
+
+
+def _outcome_models() -> None:
+    view = open_outcomes(TITLE, KINDS)
     if view is None:
         return
     table = view.summary.table("fairness", outcome=view.outcome_name, split=view.split)
@@ -44,6 +60,7 @@ def _body(view: View, table: pd.DataFrame) -> None:
     _answer(view, table)
     _declared(view, table)
     _explore(view, table)
+    groups.equal_sensitivity_section(view)
     _all_groups(view, table)
     verdicts = view.summary.info.get("fairness_verdicts") or {}
     folds.what_would_change(fairness_change(table))
@@ -69,6 +86,7 @@ def _declared(view: View, table: pd.DataFrame) -> None:
     st.markdown(f"Model: **{rows.labels(view.summary).get(model, model)}**.")
     for column, (metric, part) in zip(st.columns(2, gap="large"), primary.groupby("metric", sort=False)):
         with column:
+            st.markdown(f"**{metric_label(str(metric))}**")
             _forest(view, part, str(metric), f"primary_{metric}")
 
 
@@ -76,7 +94,7 @@ def _declared(view: View, table: pd.DataFrame) -> None:
 def _explore(view: View, table: pd.DataFrame) -> None:
     st.subheader("Any model, any measure", anchor=False)
     labels = {name: label for name, label in rows.labels(view.summary).items() if name in set(table["model"])}
-    left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 3, 3], gap="medium", vertical_alignment="bottom")
     with left:
         declared = [str(name) for name in table.loc[table["primary"].astype(bool), "model"].unique()]
         model = choosers.select("Model", state.METHOD, labels, next(iter([*declared, *labels])))
@@ -85,10 +103,9 @@ def _explore(view: View, table: pd.DataFrame) -> None:
     with middle:
         metric = choosers.select("Measure", state.METRIC, metrics, next(iter(metrics)))
     with right:
-        crossed = st.toggle("Crossed groups", key="subgroups_crossed", help="Two groupings at once, such as sex and age.")
-    part = chosen[(chosen["metric"] == metric) & (chosen["group"].str.contains(" & ", regex=False) == crossed)]
+        part = groups.choose_groupings(chosen[chosen["metric"] == metric])
     if part.empty:
-        st.markdown("No such group holds enough patients." if crossed else "No group holds enough patients.")
+        st.markdown("No such group holds enough patients.")
         return
     st.caption("Exploratory, unless the comparison stands above.")
     _forest(view, part, metric, "explored")
@@ -112,4 +129,4 @@ def _all_groups(view: View, table: pd.DataFrame) -> None:
         figures.table(plain[kept].round(3), name=view.file("fairness"), alt="Every comparison of groups", raw=table)
 
 
-PLUGINS = (PageSpec("subgroups", "Subgroups", "Studies", 30, "subgroups", render, ("outcomes",)),)
+PLUGINS = (PageSpec("subgroups", "Subgroups", "Studies", 30, "subgroups", render, KINDS),)

@@ -18,6 +18,7 @@ READING: tuple[str, ...] = (
 )
 SOURCES = (
     "case mix: 10.1016/j.jclinepi.2014.06.018",
+    "patients needed: 10.1002/sim.7992, 10.1002/sim.9025",
     "instability: 10.1002/bimj.202200302",
     "conformal ranges: arXiv:1905.03222, arXiv:1209.2673",
 )
@@ -40,6 +41,7 @@ def _body(view: View) -> None:
     firmness.case_mix_section(view)
     parts.left_out_section(view, "missing", "What if an input is missing?")
     firmness.learning_section(view)
+    firmness.size_section(view)
     firmness.stability_section(view)
     firmness.coverage_section(view)
     if not view.summary.info["dataset"].get("simulated"):

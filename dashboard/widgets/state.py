@@ -9,6 +9,7 @@ import streamlit as st
 # In the URL: never a patient's name, value or free text.
 STUDY, OUTCOME, SPLIT, INPUTS, DATASET = "study", "outcome", "split", "inputs", "dataset"
 REGION, METRIC, METHOD, CASE, FACTOR, COST = "region", "metric", "method", "case", "factor", "cost"
+CROSSED = "crossed"
 
 # In the session only.
 PAGES = "_pages"
