@@ -38,6 +38,11 @@ class Places:
         return self.home / "data" / "raw"
 
     @property
+    def records(self) -> Path:
+        """The database of what people enter; never in git."""
+        return self.home / "data" / "records" / "records.sqlite"
+
+    @property
     def models(self) -> Path:
         """Model bundles: ``<name>/<version>/``."""
         return self.home / "models"

@@ -1,0 +1,1 @@
+"""What people enter: observed outcomes now; estimates, reviews and the audit trail have their place here too."""
