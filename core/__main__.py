@@ -5,26 +5,23 @@ Exit codes: 0 done, 2 usage or bad input, 3 failed run, 4 disk full, 130 stopped
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from core.console import err, guarded, out, progress_bars
 from core.contracts.dataset import LoadOptions
 from core.contracts.recipe import PROFILES, Profile
 from core.contracts.recipe_file import AnyRecipe, load_recipe
 from core.contracts.segmentation_recipe import SegmentationRecipe
 from core.datasets import DATASETS
-from core.errors import InputError, OpSightError, did_you_mean
+from core.errors import InputError, did_you_mean
 from core.storage.atomic import atomic_write
 from core.storage.locations import data_parent, dataset_root, places
 
@@ -40,33 +37,9 @@ app.add_typer(study_app, name="study")
 app.add_typer(data_app, name="data")
 app.add_typer(model_app, name="model")
 
-out = Console()
-err = Console(stderr=True)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Parent folder of the data sets; else $OPSIGHT_DATA, else data/raw.")
 ]
-
-
-def guarded(command: Command) -> Command:
-    """The command with our own errors as one calm message and an exit code."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except OpSightError as error:
-            err.print(f"[bold red]{error.code}[/bold red]  ", end="")
-            err.print(error.message, markup=False, highlight=False, soft_wrap=True)
-            if error.do:
-                err.print(f"  -> {error.do}", markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            err.print("Stopped. Finished jobs are kept; the same command goes on where it was.", soft_wrap=True)
-            raise typer.Exit(130) from None
-
-    return run  # type: ignore[return-value]
 
 
 @study_app.command("run")
@@ -93,7 +66,7 @@ def study_run(
     chosen = choose_device(_one_of("device", device, ("auto", "cpu", "cuda")))
     count = workers or (1 if chosen == "cuda" else min(os.cpu_count() or 1, 8))
     signal.signal(signal.SIGTERM, _terminated)
-    with _bars() as progress:
+    with progress_bars() as progress:
         done = _run_any(loaded, RunOptions(data, chosen, executor, count, profile), progress)
     info = done.summary.info
     out.print(f"[bold]{info['title']}[/bold]  run {info['run_id']}: {done.jobs_run} of {done.jobs} jobs run now.")
@@ -128,7 +101,7 @@ def study_new(
     target = to or Path(f"{dataset}_study.yaml")
     if target.exists():
         raise InputError(f"{target} is already there.", do="Name another file with --to.")
-    with _bars() as progress:
+    with progress_bars() as progress:
         try:
             cohort = spec.load(_load_options(dataset, data, options, progress.say))
         except InputError as error:
@@ -224,7 +197,7 @@ def model_build(
 
     if (outcome is None) == (row is None):
         raise InputError("A bundle is of one outcome, or of one row of a segmentation study.", do="Give --outcome or --row.")
-    with _bars() as progress:
+    with progress_bars() as progress:
         if row is not None:
             folder = build_segmenter(study, row, data=data, progress=progress)
         else:
@@ -245,18 +218,48 @@ def model_check(
 
     Example: python -m core model check phantom_complication own.csv --outcome complication --date operated_on
     """
-    from core.serving.checking import TableColumns, bundle_named, check_table
+    from core.serving.telling import TableColumns, check_lines
 
-    found = check_table(bundle_named(bundle), table, TableColumns(outcome, patient, date))
-    out.print(f"[bold]{found.check.verdict.capitalize()}.[/bold] {found.check.why}")
-    for name, value in found.check.measures.items():
-        out.print(f"  {name:30} {value.value:.3f} ({value.low:.3f} to {value.high:.3f})")
-    for reason, count in found.left_out.items():
-        out.print(f"  {count} rows {reason} were left out.")
-    for _, month in found.months.iterrows():
-        stop = "  STOP: risks no longer come true" if month["stop"] else ""
-        seen = f"{month['observed']:.0f} of {month['n']} observed, {month['expected']:.1f} expected"
-        out.print(f"  {month['month']}: {seen} ({month['low']:.1f} to {month['high']:.1f}){stop}")
+    _print_all(check_lines(bundle, table, TableColumns(outcome, patient, date)))
+
+
+@model_app.command("outcomes")
+@guarded
+def model_outcomes(
+    bundle: Annotated[str, typer.Argument(help="A model bundle, such as phantom_complication.")],
+    table: Annotated[Path | None, typer.Argument(help="CSV or Parquet of cases to add; none: only tell what is kept.")] = None,
+    outcome: Annotated[str, typer.Option(help="Column with what happened: 1 or 0.")] = "outcome",
+    case: Annotated[str, typer.Option(help="Column with the number of the case in your own list; never a name.")] = "case",
+    date: Annotated[str, typer.Option(help="Column with the day of the operation.")] = "date",
+) -> None:
+    """Keep observed outcomes, and tell observed beside expected by month with a rule when to stop.
+
+    Example: python -m core model outcomes phantom_complication march.csv --outcome complication --date operated_on
+    """
+    from core.serving.telling import TableColumns, outcome_lines
+
+    _print_all(outcome_lines(bundle, table, TableColumns(outcome, case, date)))
+
+
+@model_app.command("plan")
+@guarded
+def model_plan(
+    bundle: Annotated[str, typer.Argument(help="A model bundle of a stay (days) or of a yes or no, such as intensive care.")],
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet of planned patients, columns named as the fields.")],
+    day: Annotated[str, typer.Option(help="Column with the day of the operation.")] = "day",
+) -> None:
+    """Tell what planned patients will need: beds by day and bed-days, or places such as intensive care.
+
+    Example: python -m core model plan vitaldb_recovery next_week.csv --day operation
+    """
+    from core.serving.telling import plan_lines
+
+    _print_all(plan_lines(bundle, table, day))
+
+
+def _print_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        out.print(line)
 
 
 @data_app.command("list")
@@ -284,7 +287,7 @@ def data_describe(name: Annotated[str, typer.Argument(help="A data set.")], data
     spec = DATASETS.get(name)
     out.print(f"[bold]{spec.label}[/bold]\n{spec.description}\nLicence: {spec.licence}\nCite: {spec.citation}", highlight=False)
     try:
-        with _bars() as progress:
+        with progress_bars() as progress:
             given = _load_options(name, data, {}, progress.say)
             tables = [describe_cohort(spec.load(given))] if spec.load else []
             tables += [describe_pictures(spec.pictures(given))] if spec.pictures else []
@@ -302,7 +305,7 @@ def data_verify(name: Annotated[str, typer.Argument(help="A data set.")], data: 
 
     Example: python -m core data verify kits --data ../data
     """
-    with _bars() as progress:
+    with progress_bars() as progress:
         findings = DATASETS.get(name).verify(_load_options(name, data, {}, progress.say))
     for finding in findings:
         colour = "red" if finding.level == "error" else "yellow"
@@ -334,7 +337,7 @@ def data_get(
     out.print(f"[bold]{spec.label}[/bold]: {len(files)} files.\nLicence: {spec.licence}\nCite: {spec.citation}", highlight=False)
     if not yes and not typer.confirm("Do you accept these terms?"):
         raise typer.Exit(2)
-    with _bars() as progress:
+    with progress_bars() as progress:
         done = fetch_release(files, to / (spec.folder or spec.name), progress.say)
     out.print(f"{done.fetched} files fetched, {done.present} were there already.")
 
@@ -456,35 +459,6 @@ def _load_options(name: str, data: Path | None, options: dict[str, str], say: Ca
 
 def _short(folder: Path) -> str:
     return str(folder.relative_to(places().home)) if folder.is_relative_to(places().home) else str(folder)
-
-
-@contextmanager
-def _bars() -> Iterator[Any]:
-    """A progress bar that says what is being done and how long is left."""
-    from core.studies.run import Progress as Watcher
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def say(phrase: str, share: float) -> None:
-            if "stage" not in tasks:
-                tasks["stage"] = bars.add_task(phrase, total=1.0)
-            bars.update(tasks["stage"], description=phrase, completed=share, visible=share < 1.0)
-
-        def jobs(done: float, total: float, phrase: str) -> None:
-            if "jobs" not in tasks:
-                tasks["jobs"] = bars.add_task(phrase, total=total)
-            bars.update(tasks["jobs"], description=phrase, completed=done)
-
-        yield Watcher(say=say, jobs=jobs)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,17 @@ def stored_text(value: object) -> str:
 
 def record_cases(record: Mapping[str, float | str], codebook: Codebook) -> Cases:
     """A table of one row; a field that the record lacks is missing."""
-    columns = {field.name: pd.Series([_cell(field, record.get(field.name))], index=["record"]) for field in codebook.fields}
-    return Cases(table=pd.DataFrame(columns), codebook=codebook, patients=pd.Series(["record"], index=["record"]))
+    return records_cases([record], codebook)
+
+
+def records_cases(records: Sequence[Mapping[str, float | str]], codebook: Codebook) -> Cases:
+    """A table of one row a record; a field that a record lacks is missing there."""
+    index = [f"record{at or ''}" for at in range(len(records))]
+    columns = {
+        field.name: pd.Series([_cell(field, record.get(field.name)) for record in records], index=index)
+        for field in codebook.fields
+    }
+    return Cases(table=pd.DataFrame(columns, index=index), codebook=codebook, patients=pd.Series(index, index=index))
 
 
 def _cell(field: Field, value: float | str | None) -> object:

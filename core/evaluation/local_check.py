@@ -7,15 +7,21 @@ Reference: Riley et al. 2024, 10.1136/bmj-2023-074821 (external validation); Col
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from core.contracts.metric import Array, Sample
+from core.contracts.outcome import Outcome
 from core.errors import DataError
 from core.evaluation.bootstrap import Interval, case_weights, interval_of, patient_seed
+from core.evaluation.curves import calibration_grid, calibration_points
+from core.evaluation.panel import Panel, make_panel
+from core.evaluation.recalibration import logit, parts_of, platt, recalibrated, squashed
+from core.evaluation.scoring import Measure, Scorer
+from core.evaluation.splits import INTERNAL
 from core.metrics import METRICS
 
 ACCEPT = "accept"
@@ -73,6 +79,71 @@ def check_locally(y: Array, risk: Array, patients: Sequence[str], *, seed: int =
     events = len(set(codes[y == 1]))
     verdict, why = _verdict(found, len(names), events)
     return LocalCheck(verdict, why, found, len(names), events)
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """Level and slope learned in place, and what they do.
+
+    Args:
+        intercept, slope: of the log odds, learned from all of these patients: what would be used from now on.
+        before, after: measures as the risks are, and when each fifth of the patients is judged by what the others taught.
+        curve: calibration curve after, as ``curve_here``.
+    """
+
+    intercept: float
+    slope: float
+    before: Mapping[str, Interval]
+    after: Mapping[str, Interval]
+    curve: pd.DataFrame
+
+
+def curve_here(y: Array, risk: Array, patients: Sequence[str], *, seed: int = 0, bootstrap: int = 400) -> pd.DataFrame:
+    """Points of the smooth calibration curve with its 95 % band: x (stated risk), y, low, high."""
+    return _curve(Scorer(_panel(y, risk, patients), bootstrap, seed))
+
+
+def recalibrate_here(
+    y: Array, risk: Array, patients: Sequence[str], *, seed: int = 0, bootstrap: int = 400
+) -> Recalibrated | None:
+    """Logistic recalibration in place; None with fewer than 20 patients with the event or without.
+
+    Reference: Steyerberg et al. 2004, 10.1002/sim.1844
+    """
+    y, risk = np.asarray(y, dtype=float), np.asarray(risk, dtype=float)
+    if min(y.sum(), (1 - y).sum()) < FEWEST_EVENTS:
+        return None
+    panel = _panel(y, risk, patients)
+    learned = platt(risk, y)
+    intercept = float(logit(learned(np.array([0.5])))[0])
+    slope = float(logit(learned(squashed(np.array([1.0]))))[0]) - intercept
+    before = Scorer(panel, bootstrap, seed)
+    answers = {MODEL: recalibrated(panel, MODEL, "platt", parts_of(panel, MODEL))}
+    after = Scorer(replace(panel, answers=answers), bootstrap, seed)
+    told = [
+        {name: interval_of(scorer.values_of_all(MODEL, Measure(METRICS.get(name)))) for name in MEASURES}
+        for scorer in (before, after)
+    ]
+    return Recalibrated(intercept, slope, told[0], told[1], _curve(after))
+
+
+MODEL = "model"
+
+
+def _panel(y: Array, risk: Array, patients: Sequence[str]) -> Panel:
+    outcome = Outcome("event", "Event", "binary", "As the site records it.", desirable=False)
+    rows = pd.DataFrame(
+        {
+            "case_id": [f"{at:07d}" for at in range(len(y))], "patient_id": list(map(str, patients)), "model": MODEL, "repeat": 0,
+            "fold": 0, "y": y, "risk": risk,
+        }
+    )  # fmt: skip
+    return make_panel(outcome, INTERNAL, rows, 0.5)
+
+
+def _curve(scorer: Scorer) -> pd.DataFrame:
+    grid = calibration_grid(scorer.panel.answers[MODEL].risk)
+    return pd.DataFrame(calibration_points(scorer, MODEL, "calibration", grid), columns=["x", "y", "low", "high"])
 
 
 def _verdict(found: Mapping[str, Interval], n: int, events: int) -> tuple[str, str]:
