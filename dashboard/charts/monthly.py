@@ -27,9 +27,9 @@ def watch(months: pd.DataFrame) -> go.Figure:
                     hovertemplate="%{x}: %{y} of %{customdata[0]}, %{customdata[1]:.1f} expected<extra></extra>",
                 )
             )  # fmt: skip
-    figure.update_xaxes(type="category", title_text="Month of the operation", categoryorder="category ascending")
+    figure.update_xaxes(type="date", tickformat="%b<br>%Y", title_text="Month of the operation")
     figure.update_yaxes(title_text="Patients with the event", rangemode="tozero")
-    return dress(figure, HEIGHT, top=40)
+    return _dressed(figure)
 
 
 def needs(by_day: pd.DataFrame, what: str) -> go.Figure:
@@ -41,11 +41,16 @@ def needs(by_day: pd.DataFrame, what: str) -> go.Figure:
     figure = go.Figure(_band(by_day["date"], by_day, "Nine times in ten"))
     figure.update_xaxes(type="date", tickformat="%d %b", title_text="Day")
     figure.update_yaxes(title_text=what, rangemode="tozero")
-    return dress(figure, HEIGHT, top=40)
+    return _dressed(figure)
+
+
+def _dressed(figure: go.Figure) -> go.Figure:
+    dress(figure, HEIGHT, top=60)
+    return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom", "x": 0, "xanchor": "left"})
 
 
 def _band(x: pd.Series, rows: pd.DataFrame, name: str) -> list[go.Scatter]:
-    half = {"mode": "lines", "hoverinfo": "skip", "line": {"width": 0, "shape": "hvh"}}
+    half = {"mode": "lines", "hoverinfo": "skip", "line": {"width": 0, "shape": "hvh"}, "legendrank": 1001}
     return [
         go.Scatter(x=x, y=rows["low"], showlegend=False, **half),
         go.Scatter(x=x, y=rows["high"], fill="tonexty", fillcolor=tint(GREY, 0.2), name=name, **half),

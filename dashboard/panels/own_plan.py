@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 def plan_panel(facts: Sequence[BundleFacts]) -> None:
     """Beds by day, or places, of planned patients."""
     st.markdown("Load the planned operations: one row a patient, with the day of the operation and the record.")
-    first = sorted(facts, key=lambda one: (one.simulated, not one.day_based, one.name))
-    predictor = own_table.choose_bundle(first, "plan")
+    able = [one for one in facts if one.personal]
+    if not able:
+        st.info("**No model here may speak of single patients.**  \nOnly such models can be added up over a list.")
+        return
+    predictor = own_table.choose_bundle(sorted(able, key=lambda one: (one.simulated, not one.day_based)), "plan")
     own_table.template(predictor, ("day",), "plan")
     cells = own_table.upload("Planned patients", "plan")
     if cells is None:

@@ -25,11 +25,16 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
 def choose_bundle(facts: Sequence[BundleFacts], key: str) -> BundlePredictor:
     """The bundle that the reader chose, verified.
 
+    Args:
+        facts: of those offered, in order; the newest version of a name first.
+
     Raises:
         BundleError: it must not be used.
     """
-    newest = {one.name: one for one in reversed(facts)}
-    names = sorted(newest)
+    newest: dict[str, BundleFacts] = {}
+    for one in facts:
+        newest.setdefault(one.name, one)
+    names = list(newest)
     words = {
         name: f"{newest[name].label}: {newest[name].dataset_label}{' (simulated)' * newest[name].simulated}" for name in names
     }
