@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from core.contracts.metric import Array
-from core.evaluation.equal_sensitivity import ONE, OWN, equal_sensitivity_rows, flagged_at, flagged_for
+from core.evaluation.equal_sensitivity import equal_sensitivity_rows, flagged_at, flagged_for
+from core.evaluation.groups import ONE_THRESHOLD as ONE
+from core.evaluation.groups import OWN_THRESHOLDS as OWN
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
 from tests.test_evaluation_fairness import EVENT, rows_of

@@ -8,10 +8,11 @@ import pytest
 
 from core.contracts.metric import Array, Sample
 from core.contracts.outcome import Outcome
-from core.evaluation.fairness import ADEQUATE, DISPARITY, NO_EVIDENCE, TOO_FEW, VERDICTS, fairness_rows, one_sentence
+from core.evaluation.fairness import fairness_rows, one_sentence
 from core.evaluation.groups import all_crossings, others
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
+from core.evaluation.verdicts import ADEQUATE, DISPARITY, NO_EVIDENCE, TOO_FEW, VERDICTS
 from core.metrics.utility import promised_net_benefit
 
 EVENT = Outcome("event", "Event", "binary", "It came.", desirable=False)

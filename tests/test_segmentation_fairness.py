@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from core.contracts.metric import Array
-from core.evaluation.segmentation.fairness import TOO_FEW, VERDICTS, fairness, one_sentence
+from core.evaluation.segmentation.fairness import MARGINS, TOO_FEW, VERDICTS, fairness
 from core.evaluation.segmentation.means import Board
 from core.evaluation.segmentation.publish import for_publication
 from core.storage.summaries import StudySummary
+from dashboard.charts.mask_tables import groups_sentence
+from dashboard.panels.mask_groups import METRICS
 from tests.fixtures_mask_rows import quality, study
 
 CASES = np.array([f"c{at:03d}" for at in range(200)])
@@ -54,8 +56,8 @@ def test_a_sentence_names_the_largest_disparity() -> None:
     inside = np.arange(200) % 2 == 0
     dice = np.random.default_rng(1).normal(0.8, 0.03, 200)
     table = judged(dice - 0.2 * inside, inside).query("metric == 'dice'")
-    assert "Site: A: −0.2" in one_sentence(table[table["group"] == "Site=A"], "M")
-    assert one_sentence(judged(dice, inside).query("metric == 'dice'"), "M") == (
+    assert "Site: A: −0.2" in groups_sentence(table[table["group"] == "Site=A"], "M")
+    assert groups_sentence(judged(dice, inside).query("metric == 'dice'"), "M") == (
         "2 of 2 groups are adequate for M; no disparity is shown."
     )
 
@@ -76,3 +78,7 @@ def test_a_study_compares_its_groups_and_tells_the_rules() -> None:
 def test_hidden_levels_of_an_attribute_are_hidden_here_too() -> None:
     whole, told = set(summary().table("fairness")["group"]), set(for_publication(summary(), 40).table("fairness")["group"])
     assert whole - told == {"Hospital=north", "Hospital=south"}
+
+
+def test_the_page_offers_the_metrics_that_have_a_margin() -> None:
+    assert set(METRICS) == set(MARGINS)

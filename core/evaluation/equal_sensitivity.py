@@ -21,11 +21,12 @@ from core.contracts.metric import Array
 from core.evaluation.bootstrap import interval_of
 from core.evaluation.fairness import FEWEST_EVENTS
 from core.evaluation.groups import CROSS, levels
+from core.evaluation.groups import ONE_THRESHOLD as ONE
+from core.evaluation.groups import OWN_THRESHOLDS as OWN
 from core.evaluation.panel import Cases
 from core.evaluation.scoring import ALL, Scorer
 from core.metrics.utility import odds
 
-ONE, OWN = "one threshold", "equal sensitivity"
 SHARES = ("false_positive_rate", "precision", "flagged")
 HAIR = 1e-9
 

@@ -23,25 +23,15 @@ from core.evaluation.groups import CROSS, group_words, others
 from core.evaluation.multiplicity import holm
 from core.evaluation.panel import Cases
 from core.evaluation.scoring import FEWEST_PERSONS, Measure, Scorer
+from core.evaluation.verdicts import ADEQUATE, DISPARITY, NO_EVIDENCE, TOO_FEW, verdict_of
 from core.metrics import METRICS
 from core.metrics.utility import promised_net_benefit
 
-ADEQUATE = "adequate"
-DISPARITY = "disparity"
-NO_EVIDENCE = "no evidence"
-TOO_FEW = "too few events"
-VERDICTS: Mapping[str, str] = {
-    ADEQUATE: "The whole 95 % interval of the gap lies inside the margin that was stated beforehand.",
-    DISPARITY: "The gap is not zero beyond chance, after Holm's correction, and its interval reaches past the margin.",
-    NO_EVIDENCE: "The interval holds zero and reaches past the margin: neither a gap nor its absence is shown.",
-    TOO_FEW: "Fewer than 10 patients with the event or without it, here or in the others: nothing can be said.",
-}
 FEWEST_EVENTS = 10
 FEWEST_CROSSED = 10
 """Patients of a cell of two crossed groupings below which it is not told at all."""
 CROSSED_DRAWS = 300
 """Bootstrap draws for a crossing of any two groupings: there are hundreds of cells, and all of them explore."""
-LEVEL = 0.05
 
 MARGINS: Mapping[str, float] = {
     "oe_ratio": 1.25,
@@ -107,13 +97,6 @@ class Gap:
             return TOO_FEW
         low, high = (1 / self.margin, self.margin) if self.metric in RATIOS else (-self.margin, self.margin)
         return verdict_of(self.gap_low, self.gap_high, self.p_holm, (low, high))
-
-
-def verdict_of(gap_low: float, gap_high: float, p_holm: float, margin: tuple[float, float]) -> str:
-    """``ADEQUATE``, ``DISPARITY`` or ``NO_EVIDENCE``, from the gap's interval and the ends of what would not matter."""
-    if margin[0] <= gap_low and gap_high <= margin[1]:
-        return ADEQUATE
-    return DISPARITY if p_holm < LEVEL else NO_EVIDENCE
 
 
 def fairness_rows(

@@ -15,6 +15,8 @@ from core.contracts.cohort import Cohort
 FEWEST_AT_SITE = 10
 CROSSED = ("sex", "age")
 CROSS = " & "
+ONE_THRESHOLD, OWN_THRESHOLDS = "one threshold", "equal sensitivity"
+"""Policies: one threshold for all groups, or one a group that finds the event as often in each."""
 ACRONYMS = {"bmi": "BMI", "asa": "ASA"}
 UNIT_SUFFIXES = ("_years", "_mm", "_ml", "_hu", "_days")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from core.evaluation.fairness import TOO_FEW
 from core.evaluation.groups import CROSS
 from core.evaluation.scoring import ALL
 from core.evaluation.splits import INTERNAL
 from core.evaluation.suppression import hidden_counts, hidden_groups
+from core.evaluation.verdicts import TOO_FEW
 from core.storage.summaries import OUTCOME_TABLES, StudySummary
 
 CANNOT = (

@@ -36,6 +36,7 @@ from core.evaluation.scoring import ALL, FEWEST_PERSONS, Measure, Scorer, score_
 from core.evaluation.splits import INTERNAL, judged
 from core.evaluation.strata import strata_rows
 from core.evaluation.thresholds import threshold_rows
+from core.evaluation.verdicts import VERDICTS as GROUP_VERDICTS
 from core.metrics import METRICS
 from core.storage.summaries import OUTCOME_TABLES, StudySummary
 
@@ -152,7 +153,7 @@ def _study_facts(work: _Work, run: Mapping[str, object], predictions: pd.DataFra
         "dataset": dataset_facts(cohort),
         "models": model_facts(work.models),
         "splits": split_facts(cohort, list(predictions["split"].unique())),
-        "fairness_verdicts": dict(fairness.VERDICTS),
+        "fairness_verdicts": dict(GROUP_VERDICTS),
         "recipe": recipe.model_dump(mode="json"),
         "provenance": run.get("provenance", {}),
         "min_cell": cohort.min_cell,

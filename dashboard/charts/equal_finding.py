@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.evaluation.equal_sensitivity import ONE, OWN
+from core.evaluation.groups import ONE_THRESHOLD as ONE
+from core.evaluation.groups import OWN_THRESHOLDS as OWN
 from core.evaluation.groups import group_words
-from core.evaluation.scoring import ALL
+from core.evaluation.suppression import ALL
 from dashboard.charts.look import BLUE, GREY, VERMILLION, dress
 from dashboard.charts.wording import difference_with_interval, finite, percent, span
 

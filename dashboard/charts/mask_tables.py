@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from core.evaluation.segmentation.across import is_ablation_study
+from core.evaluation.verdicts import ADEQUATE, DISPARITY
 from core.storage.summaries import StudySummary
-from dashboard.charts import ablations, error_rows, mask_leaderboard, significance
+from dashboard.charts import ablations, error_rows, mask_leaderboard, mask_rows, significance
 from dashboard.charts.mask_rows import MAIN, MaskMetric
 from dashboard.charts.mask_view import MaskView
 from dashboard.charts.wording import FAMILIES, finite, number
@@ -142,3 +143,32 @@ def ablation_answer(view: MaskView) -> str:
     if sentence and is_ablation_study(view.summary.info):
         return sentence
     return ablations.answer(ablations.ablation_rows(view.summary, view.region_name, "dice"))
+
+
+def people_sentence(view: MaskView) -> str:
+    """The best method beside the line of human readers, on the cases that several read; empty where there is no such line."""
+    best = mask_rows.best_of(view.board, view.compared)
+    row = mask_rows.pair(view.summary, view.region_name, view.split, view.compared.name, best, mask_rows.HUMAN)
+    if row is None or not finite(row["difference"]):
+        return ""
+    told = view.compared.difference(row["difference"], row["low"], row["high"])
+    return (
+        f"Against people: {view.labels[best]} minus readers among themselves is {told} in {view.compared.label} on the "
+        f"{int(row['n'])} cases that several readers drew."
+    )
+
+
+def groups_sentence(table: pd.DataFrame, label: str) -> str:
+    """What the comparison of groups found for one model.
+
+    Args:
+        table: rows of ``fairness`` of one model, region, split and metric; label: of the model.
+    """
+    seen = table[table["verdict"] == DISPARITY].sort_values("gap", key=abs, ascending=False)
+    counted = f"{int((table['verdict'] == ADEQUATE).sum())} of {len(table)} groups are adequate for {label}"
+    if seen.empty:
+        return f"{counted}; no disparity is shown."
+    worst = seen.iloc[0]
+    group = str(worst["group"]).replace("=", ": ", 1)
+    told = f"{worst['gap']:+.2f} ({worst['gap_low']:+.2f} to {worst['gap_high']:+.2f})".replace("-", "−")
+    return f"{counted}; in {len(seen)} a disparity is seen, the largest in {group}: {told} against the others."

@@ -298,3 +298,13 @@ def coverage_part(table: pd.DataFrame, model: str, level: float) -> pd.DataFrame
 def features_part(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """Fields of one model by rank, of what ``with_facts`` gives."""
     return table[table["model"] == model].sort_values("rank")
+
+
+def shuffled_sentence(view: View) -> str:
+    """What training on shuffled labels gave; empty where that was not tried."""
+    facts = (view.summary.info.get("permuted") or {}).get(view.outcome_name)
+    if not facts or not finite(facts.get("auroc")):
+        return ""
+    metric = metric_label(str(facts.get("metric", view.metric)))
+    told = with_interval(facts["auroc"], facts.get("low", float("nan")), facts.get("high", float("nan")))
+    return f"Check: trained on shuffled labels, the same pipeline reaches {metric} {told}; without a leak it is about 0.5."

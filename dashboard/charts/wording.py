@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 MINUS = "\u2212"
 NOT_DEFINED = "not defined"
@@ -118,6 +120,15 @@ def events(count: object, min_cell: int) -> str:
     if isinstance(count, Real) and math.isfinite(count):
         return f"{float(count):,.0f}"
     return f"fewer than {min_cell}"
+
+
+def outcome_count(outcome: Mapping[str, Any], min_cell: int) -> str:
+    """ "88 of 489 patients (18%)"; of a time to event the patients alone."""
+    if outcome["kind"] == "time_to_event":
+        return plural(int(outcome["n"]), "patient")
+    seen = events(outcome.get("n_events"), min_cell)
+    rate = f" ({percent(outcome['rate'])})" if outcome.get("rate") is not None else ""
+    return f"{seen} of {outcome['n']:,} patients{rate}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cost, rows
-from dashboard.charts.wording import FAMILIES, METRICS, finite, metric_label, with_interval
+from dashboard.charts.outcome_tables import shuffled_sentence
+from dashboard.charts.wording import FAMILIES, METRICS
 from dashboard.panels.choice import View
 from dashboard.widgets import figures, folds
 
@@ -55,13 +56,9 @@ def _frame(rows: Any) -> pd.DataFrame:
 
 def shuffled_line(view: View) -> None:
     """What training on shuffled labels gave: a check that nothing leaks."""
-    facts = (view.summary.info.get("permuted") or {}).get(view.outcome_name)
-    if facts and finite(facts.get("auroc")):
-        metric = metric_label(str(facts.get("metric", view.metric)))
-        told = with_interval(facts["auroc"], facts.get("low", float("nan")), facts.get("high", float("nan")))
-        st.caption(
-            f"Check: trained on shuffled labels, the same pipeline reaches {metric} {told}; without a leak it is about 0.5."
-        )
+    told = shuffled_sentence(view)
+    if told:
+        st.caption(told)
 
 
 def models_section(view: View) -> None:

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard.charts import mask_rows, mask_tables, ranks, significance
 from dashboard.charts.mask_rows import LEVEL
-from dashboard.charts.wording import finite
 from dashboard.panels.mask_choice import MaskView
 from dashboard.widgets import figures
 
@@ -59,16 +58,6 @@ def significance_section(view: MaskView) -> None:
     with shown:
         stored = view.summary.table("comparisons", region=view.region_name, split=view.split, metric=metric.name)
         figures.table(mask_tables.pair_table(view, stored), name=view.file("pairs"), alt="All pairs of methods", raw=stored)
-    _people(view)
-
-
-def _people(view: MaskView) -> None:
-    """The best method beside the line of human readers, on the cases that several read."""
-    best = mask_rows.best_of(view.board, view.compared)
-    row = mask_rows.pair(view.summary, view.region_name, view.split, view.compared.name, best, mask_rows.HUMAN)
-    if row is not None and finite(row["difference"]):
-        told = view.compared.difference(row["difference"], row["low"], row["high"])
-        st.markdown(
-            f"Against people: {view.labels[best]} minus readers among themselves is {told} in {view.compared.label} on the "
-            f"{int(row['n'])} cases that several readers drew."
-        )
+    people = mask_tables.people_sentence(view)
+    if people:
+        st.markdown(people)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 import streamlit as st
 
-from core.evaluation.segmentation.fairness import MARGINS, one_sentence
-from dashboard.charts import forest
+from dashboard.charts import forest, mask_rows, mask_tables
 from dashboard.charts.outcome_tables import fairness_table
 from dashboard.panels import mask_about
 from dashboard.panels.mask_choice import MaskView, choose_view, headline, open_study
 from dashboard.widgets import choosers, figures, folds, state
 from dashboard.widgets.trouble import section
 
+METRICS = ("dice", "nsd")
 READING = (
     "**The gap** is the mean over the group minus that over the other cases of the same grouping; patients are resampled.",
     "**Adequate** means that the whole interval lies inside the margin (shaded), stated beforehand: 0.05.",
@@ -28,7 +26,7 @@ def groups_page(title: str, kinds: tuple[str, ...]) -> None:
     place = open_study(title, kinds)
     if place is None:
         return
-    view = choose_view(place, only=tuple(MARGINS))
+    view = choose_view(place, only=METRICS)
     table = view.summary.table("fairness", region=view.region_name, split=view.split, metric=view.metric.name)
     if table.empty:
         folds.nothing_yet(
@@ -39,20 +37,12 @@ def groups_page(title: str, kinds: tuple[str, ...]) -> None:
         return
     judged = set(table["model"])
     labels = {str(row["model"]): str(row["label"]) for _, row in view.board.iterrows() if row["model"] in judged}
-    method = choosers.select("Method", state.METHOD, labels, _best(view, labels))
+    method = choosers.select("Method", state.METHOD, labels, mask_rows.best_of(view.board, view.metric) or next(iter(labels)))
     part = table[table["model"] == method]
-    headline(one_sentence(part, labels[method]))
+    headline(mask_tables.groups_sentence(part, labels[method]))
     _forest(view, part, labels[method])
     verdicts = view.summary.info.get("fairness_verdicts") or {}
     mask_about.closing(view, [*READING, *(f"**{word.capitalize()}.** {rule}" for word, rule in verdicts.items())], SOURCES)
-
-
-def _best(view: MaskView, labels: Mapping[str, str]) -> str:
-    """The method that is ahead, of those that learn or look at the picture."""
-    board = view.board[view.board["model"].isin(labels)]
-    real = board[board["family"] != "reference"]
-    real = real if len(real) else board
-    return str(real.loc[view.metric.ranked(real["value"]).idxmax(), "model"])
 
 
 @section

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.evaluation.bootstrap import Interval
 from core.evaluation.case_mix import LARGE
-from core.evaluation.local_check import FEWEST_CASES, RECALIBRATE, VERDICTS
 from dashboard.charts import calibration, monthly
 from dashboard.charts.wording import metric_label, number, plural, signed, with_interval
 from dashboard.panels import own_table
@@ -18,6 +16,7 @@ from dashboard.widgets import figures
 from dashboard.widgets.trouble import section
 
 if TYPE_CHECKING:
+    from core.evaluation.bootstrap import Interval
     from core.serving.checking import SiteCheck
     from core.serving.predictor import BundleFacts
 
@@ -27,6 +26,8 @@ HEAD = ("auroc", "oe_ratio", "calibration_slope", "integrated_calibration_index"
 @section
 def check_panel(facts: Sequence[BundleFacts]) -> None:
     """A table in, a verdict out."""
+    from core.evaluation.local_check import FEWEST_CASES
+
     st.markdown(
         f"Load your last {FEWEST_CASES} or more cases, consecutive and with a known outcome. They are judged in memory and kept "
         "nowhere."
@@ -59,7 +60,10 @@ def check_panel(facts: Sequence[BundleFacts]) -> None:
 
 
 def _told(found: SiteCheck) -> None:
+    from core.evaluation.local_check import RECALIBRATE, VERDICTS
+
     check, name = found.check, found.bundle.name
+    recalibrate = check.verdict == RECALIBRATE
     st.markdown(f"### {check.verdict.capitalize()}. {check.why}", help="  \n".join(f"**{w}:** {r}" for w, r in VERDICTS.items()))
     for column, metric in zip(st.columns(4, gap="medium"), HEAD):
         with column:
@@ -70,11 +74,11 @@ def _told(found: SiteCheck) -> None:
         st.caption("Left out: " + ", ".join(f"{plural(count, 'row')} {reason}" for reason, count in found.left_out.items()) + ".")
     left, right = st.columns(2, gap="large")
     with left:
-        _curves(found)
+        _curves(found, with_after=recalibrate)
     with right:
         _months(found)
     _mix(found)
-    if found.after is not None and check.verdict == RECALIBRATE:
+    if found.after is not None and recalibrate:
         _after(found)
     told = pd.DataFrame([{"measure": key, **_plain(value)} for key, value in check.measures.items()])
     with st.expander("All measures"):
@@ -85,10 +89,10 @@ def _plain(value: Interval) -> Mapping[str, float]:
     return {"value": value.value, "low": value.low, "high": value.high}
 
 
-def _curves(found: SiteCheck) -> None:
+def _curves(found: SiteCheck, *, with_after: bool) -> None:
     st.markdown("**Do stated risks come true here?**")
     parts = [found.curve.assign(model="here", label="As it is")]
-    if found.after is not None and found.check.verdict == RECALIBRATE:
+    if found.after is not None and with_after:
         parts.append(found.after.curve.assign(model="after", label="Level and slope learned here"))
     points = pd.concat(parts, ignore_index=True).assign(family="tabular", base_model=lambda t: t["model"], with_procedure=False)
     slope = found.check.measures["calibration_slope"]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import OpSightError
 from core.storage.summaries import StudyPlace, kind_of
-from dashboard.charts.wording import events, first_and_rest, percent, plural
+from dashboard.charts.wording import first_and_rest, outcome_count, plural
 from dashboard.panels.about import tables
 from dashboard.widgets import badges, folds, state, store, trouble
 from dashboard.widgets.pages import PageSpec, link
@@ -111,7 +111,7 @@ def _outcome(place: StudyPlace, info: Mapping[str, Any], outcome: Mapping[str, A
     name.markdown(f"**{outcome['label']}**")
     finding.markdown(str(info.get("headlines", {}).get(outcome["name"]) or "No finding was written for this outcome."))
     with count:
-        st.caption(_count(outcome, int(info.get("min_cell", 10))))
+        st.caption(outcome_count(outcome, int(info.get("min_cell", 10))))
         if not outcome.get("enough", True):
             badges.row((badges.TOO_FEW_EVENTS,))
     with door:
@@ -129,14 +129,6 @@ def _region(place: StudyPlace, info: Mapping[str, Any], region: Mapping[str, Any
     with door:
         query = {state.STUDY: place.name, state.REGION: str(region["name"])}
         link("segmentation_benchmark", ":primary[Open]", query, help=f"All methods on: {region['label']}")
-
-
-def _count(outcome: Mapping[str, Any], min_cell: int) -> str:
-    if outcome["kind"] == "time_to_event":
-        return plural(int(outcome["n"]), "patient")
-    seen = events(outcome.get("n_events"), min_cell)
-    rate = f" ({percent(outcome['rate'])})" if outcome.get("rate") is not None else ""
-    return f"{seen} of {outcome['n']:,} patients{rate}"
 
 
 def _provenance(info: Mapping[str, Any]) -> None:

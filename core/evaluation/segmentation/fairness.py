@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.bootstrap import interval_of, two_sided
-from core.evaluation.fairness import ADEQUATE, DISPARITY, NO_EVIDENCE, verdict_of
-from core.evaluation.fairness import VERDICTS as OF_OUTCOMES
 from core.evaluation.multiplicity import holm
 from core.evaluation.segmentation.means import Board, patient_counts, weighted_means
+from core.evaluation.verdicts import ADEQUATE, DISPARITY, NO_EVIDENCE, verdict_of
+from core.evaluation.verdicts import VERDICTS as OF_OUTCOMES
 
 TOO_FEW = "too few patients"
 FEWEST_PATIENTS = 10
@@ -72,19 +72,3 @@ def _verdict(row: Mapping[str, Any], p_holm: float) -> str:
     if row["fewest"] < FEWEST_PATIENTS or not math.isfinite(row["gap_low"] + row["gap_high"]):
         return TOO_FEW
     return verdict_of(row["gap_low"], row["gap_high"], p_holm, (-row["margin"], row["margin"]))
-
-
-def one_sentence(table: pd.DataFrame, label: str) -> str:
-    """What the comparison of groups found for one model.
-
-    Args:
-        table: rows of ``fairness`` of one model, region, split and metric; label: of the model.
-    """
-    seen = table[table["verdict"] == DISPARITY].sort_values("gap", key=abs, ascending=False)
-    counted = f"{int((table['verdict'] == ADEQUATE).sum())} of {len(table)} groups are adequate for {label}"
-    if seen.empty:
-        return f"{counted}; no disparity is shown."
-    worst = seen.iloc[0]
-    group = str(worst["group"]).replace("=", ": ", 1)
-    told = f"{worst['gap']:+.2f} ({worst['gap_low']:+.2f} to {worst['gap_high']:+.2f})".replace("-", "−")
-    return f"{counted}; in {len(seen)} a disparity is seen, the largest in {group}: {told} against the others."
