@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from core.contracts.forecast import LAST_DAY
 from core.contracts.metric import Array, MetricSpec, Sample
 from core.metrics import METRICS
 from core.metrics.censoring import status_by
+from tests.conftest import ROOT
+from tests.fixtures_times import DAYS, Times, shared_times
 
 TIMED = tuple(spec for spec in METRICS if "time_to_event" in spec.kinds)
 
@@ -127,3 +130,26 @@ def test_replicates_in_which_nobody_was_drawn_have_no_value(spec: MetricSpec) ->
 def test_a_metric_says_what_it_is(spec: MetricSpec) -> None:
     assert spec.label and spec.description.endswith(".") and spec.undefined.endswith(".")
     assert spec.reference.startswith("10.")
+
+
+TIES = 0.02
+"""Where cases are lost on the very day of an event, theirs lets them go before the event and ours after it (Graf et al.)."""
+SCIKIT_SURVIVAL = json.loads((ROOT / "tests" / "references" / "recovery_metrics.json").read_text(encoding="utf-8"))[
+    "scikit_survival"
+]
+
+
+@pytest.mark.parametrize("times", shared_times(), ids=lambda times: times.name)
+def test_scikit_survival_gives_the_same_numbers_with_the_same_sign(times: Times) -> None:
+    theirs = SCIKIT_SURVIVAL[times.name]
+    sample = timed_sample(list(times.days), list(times.event), times.by_day)
+    assert one("c_index", sample) == pytest.approx(theirs["c_index"], abs=1e-12)
+    assert concordance_index(times.days, -sample.order, times.event) == pytest.approx(theirs["c_index"], abs=1e-12)
+    for day in DAYS:
+        at = replace(sample, day=day)
+        # Theirs divides by all cases, ours by what they count for: the two differ by that factor, and not where nobody was lost.
+        share = status_by(at, day).factor.sum() / len(sample)
+        assert one("brier_day", at) * share == pytest.approx(
+            theirs[f"brier_day_{day}"], abs=TIES if "whole" in times.name else 1e-9
+        )
+        assert one("auroc_day", at) == pytest.approx(theirs[f"auroc_day_{day}"], abs=TIES if "whole" in times.name else 1e-9)
