@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.evaluation.comparisons import comparison_rows
 from core.evaluation.delong import delong, delong_p, placements
 from core.evaluation.panel import make_panel
 from core.evaluation.scoring import Scorer
+from tests.conftest import ROOT
 from tests.test_evaluation_bootstrap import EVENT, binormal, predictions
 
 
@@ -98,3 +100,24 @@ def test_where_a_patient_has_several_cases_the_bootstrap_answers() -> None:
     assert math.isnan(delong_p(made.panel, "a", "b"))
     row = next(row for row in comparison_rows(made, [("a", "b")]) if row["metric"] == "auroc")
     assert 0 <= float(str(row["p"])) <= 1
+
+
+PROC = json.loads((ROOT / "tests" / "references" / "proc_delong.json").read_text(encoding="utf-8"))
+
+
+def test_proc_gives_the_same_aurocs_variances_covariance_and_p() -> None:
+    ranks, theirs = PROC["ranks"], PROC["proc"]
+    y = np.repeat([1.0, 0.0], [len(ranks["wfns"]["poor"]), len(ranks["wfns"]["good"])])
+    found = {name: placements(y, np.array([*given["poor"], *given["good"]], dtype=float)) for name, given in ranks.items()}
+
+    def covariance(one: str, other: str) -> float:
+        events = np.cov(found[one].events, found[other].events)[0, 1] / len(found[one].events)
+        return float(events + np.cov(found[one].others, found[other].others)[0, 1] / len(found[one].others))
+
+    for name in found:
+        assert found[name].events.mean() == pytest.approx(theirs["auc"][name], abs=1e-12)
+        assert covariance(name, name) == pytest.approx(theirs["var"][name], abs=1e-12)
+    assert covariance("s100b", "wfns") == pytest.approx(theirs["cov"], abs=1e-12)
+    test = delong(found["wfns"], found["s100b"])
+    assert test.difference / test.error == pytest.approx(theirs["z"], abs=1e-9)
+    assert test.p == pytest.approx(theirs["p"], abs=1e-9)
