@@ -205,6 +205,29 @@ def model_build(
     out.print(f"Bundle written to {_short(folder)}.")
 
 
+@model_app.command("encoder")
+@guarded
+def model_encoder(
+    source: Annotated[Path, typer.Argument(help="Recipe whose patients the encoder learns from.")],
+    row: Annotated[str, typer.Argument(help="Its row: a network that reads pictures.")],
+    target: Annotated[Path, typer.Argument(help="Recipe whose networks will begin with it: its pictures and network are used.")],
+    out_file: Annotated[Path, typer.Option("--out", help="The safetensors file to write.")],
+    data: DataOption = None,
+) -> None:
+    """Train an image encoder on one data set for the networks of another: network.encoder_weights of a row.
+
+    Example: python -m core model encoder phantom.yaml image_cnn3d kits_outcomes.yaml --out begin.safetensors
+    """
+    from core.studies.encoder import train_encoder
+
+    learns, begins = load_recipe(_recipe_path(source)), load_recipe(_recipe_path(target))
+    if isinstance(learns, SegmentationRecipe) or isinstance(begins, SegmentationRecipe):
+        raise InputError("A recipe of segmentation was given.", do="There, weights are given by training.encoder_weights.")
+    with progress_bars() as progress:
+        written = train_encoder(learns, row, begins, out_file, data=data, device="cpu", progress=progress)
+    out.print(f"Encoder written to {_short(written)}.")
+
+
 @model_app.command("check")
 @guarded
 def model_check(

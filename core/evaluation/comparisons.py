@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -19,7 +20,8 @@ BASE_RATE = "base_rate"
 
 def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tuple[Pair, ...]:
     """Which models are set against which: each against the reference and the base rate, each that knows the procedure
-    against itself without, and each that was trained otherwise against the plain row of its plug-in."""
+    against itself without, each that was trained otherwise against the plain row of its plug-in, and kinds of fusion among
+    themselves."""
     plain = {str(row["base_model"]): str(row["name"]) for row in models if not row.get("with_procedure")}
     pairs: list[Pair] = []
     for row in models:
@@ -30,7 +32,22 @@ def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tup
         if row.get("variant_of"):
             rivals.append(plain.get(str(row["variant_of"]), name))
         pairs.extend((name, rival) for rival in rivals if rival != name)
-    return tuple(dict.fromkeys(pairs))
+    return (*dict.fromkeys([*pairs, *fusion_pairs(models)]),)
+
+
+def fusion_pairs(models: Sequence[Mapping[str, object]]) -> list[Pair]:
+    """Plain kinds of fusion, each against every other."""
+    kinds = [
+        str(row["name"])
+        for row in models
+        if row.get("family") == "fusion" and not row.get("with_procedure") and not row.get("variant_of")
+    ]
+    return list(combinations(kinds, 2))
+
+
+def every_pair(scorer: Scorer) -> list[Pair]:
+    """Any two models of a panel, but for the base rate."""
+    return list(combinations([name for name in scorer.panel.answers if name != BASE_RATE], 2))
 
 
 def comparison_rows(scorer: Scorer, pairs: Iterable[Pair]) -> Iterator[dict[str, object]]:

@@ -66,6 +66,7 @@ def for_publication(summary: StudySummary, min_cell: int) -> StudySummary:
     tables["recovery"] = _recovery(tables["recovery"], tables["scores"], hidden, min_cell)
     tables["scores"] = _scores(tables["scores"], hidden)
     tables["comparisons"] = _comparisons(tables["comparisons"], hidden)
+    tables["pairs"] = _comparisons(tables["pairs"], hidden)
     tables["curves"] = _rows_of_told(tables["curves"], hidden)
     tables["groups"] = _groups(tables["groups"], hidden)
     tables["fairness"] = _fairness(tables["fairness"], hidden)

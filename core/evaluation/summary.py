@@ -19,7 +19,7 @@ from core.evaluation.bootstrap import interval_of
 from core.evaluation.case_mix import case_mix_rows
 from core.evaluation.case_mix import one_sentence as mix_sentence
 from core.evaluation.choice import choose
-from core.evaluation.comparisons import Pair, comparison_rows, planned_pairs
+from core.evaluation.comparisons import Pair, comparison_rows, every_pair, planned_pairs
 from core.evaluation.curves import curve_rows
 from core.evaluation.distributions import distribution_rows
 from core.evaluation.equal_sensitivity import equal_sensitivity_rows
@@ -189,6 +189,7 @@ def _judge(
         found = _fill(work, scorer, tables, fact)
         if split == INTERNAL:
             evidence = found
+            tables.add("pairs", comparison_rows(scorer, every_pair(scorer)))
             fact |= {"choice": choose(scorer, rule, labels)} if rule and outcome.kind == "binary" else {}
             fact |= {"needed": _needed(work, scorer)} if outcome.kind == "binary" else {}
             for name, rows_of in Probes(outcome, scorer, known, work.groups).tables.items():

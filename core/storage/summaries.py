@@ -43,6 +43,20 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
         "p",
         "p_holm",
     ),
+    "pairs": (
+        "outcome",
+        "split",
+        "model",
+        "rival",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "n",
+        "n_events",
+        "p",
+        "p_holm",
+    ),
     "curves": ("outcome", "model", "split", "kind", "x", "y", "low", "high"),
     "thresholds": (
         "outcome",
@@ -102,6 +116,7 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
 ``scores``: one row a number (``core.contracts.score``); n_events is missing where hidden.
 ``comparisons``: paired difference model − rival on the same cases; positive favours ``model`` for auroc.
 p is DeLong's for the AUROC where it applies, else of the bootstrap differences; p_holm is corrected over the pairs of a metric.
+``pairs``: the same for any two models in cross-validation; p_holm is corrected over all of them: it explores.
 ``curves``: ``roc`` (x false positive rate, y sensitivity), ``precision_recall`` (x recall, y precision), ``calibration``
 (x predicted, y observed) on fixed grids, ``decision`` (x threshold, y net benefit) where the recipe names a use; with 95 % band.
 ``strata``: thirds of the stated risk, predicted and observed (of a time to event by each scored day, else day −1).
