@@ -259,3 +259,12 @@ def test_the_page_tells_what_the_lists_say_and_offers_the_file(house: Path) -> N
     lists = {one.checklist.name: one for one in fill(study_at(find_study("planted")))}
     assert told["TRIPOD+AI"] == f"{lists['TRIPOD+AI'].count(MET)} of 52"
     assert "CLAIM 2024" in words(page("report", study="segmentation_made_up"))
+
+
+def test_any_two_models_can_be_compared_and_kinds_of_building_too(house: Path, summary: StudySummary) -> None:
+    test = page("outcome_models", study="planted", outcome="complication")
+    assert "Any two models on the same patients" in words(test)
+    pairs = summary.table("pairs", outcome="complication", metric="auroc")
+    models = {str(item["name"]) for item in summary.info["models"]} - {"base_rate"}
+    assert len(pairs) == len(models) * (len(models) - 1) / 2
+    assert (pairs["p_holm"] >= pairs["p"] - 1e-12).all()

@@ -189,9 +189,10 @@ def transport_answer(view: View) -> str:
     return f"Elsewhere the reference model reaches at least {told} ({where}), against {here}."
 
 
-def pair_table(view: View) -> pd.DataFrame:
-    """All planned comparisons by the main metric, with p corrected over their family."""
-    stored = view.summary.table("comparisons", outcome=view.outcome_name, split=view.split, metric=view.metric)
+def pair_table(view: View, stored: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Comparisons by the main metric, with p corrected over their family: ``stored``, or all that were planned."""
+    if stored is None:
+        stored = view.summary.table("comparisons", outcome=view.outcome_name, split=view.split, metric=view.metric)
     names = rows.labels(view.summary)
     return pd.DataFrame(
         {
@@ -308,3 +309,56 @@ def shuffled_sentence(view: View) -> str:
     metric = metric_label(str(facts.get("metric", view.metric)))
     told = with_interval(facts["auroc"], facts.get("low", float("nan")), facts.get("high", float("nan")))
     return f"Check: trained on shuffled labels, the same pipeline reaches {metric} {told}; without a leak it is about 0.5."
+
+
+def any_pair(view: View, model: str, rival: str) -> pd.DataFrame:
+    """One model minus another, a row a metric, whichever way round the pair is kept."""
+    table = view.summary.table("pairs", outcome=view.outcome_name, split="internal")
+    found = table[(table["model"] == model) & (table["rival"] == rival)]
+    if len(found):
+        return found
+    turned = table[(table["model"] == rival) & (table["rival"] == model)]
+    swapped = turned.assign(model=model, rival=rival, difference=-turned["difference"], low=-turned["high"], high=-turned["low"])
+    return swapped
+
+
+def any_pair_table(part: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``any_pair`` as people read them."""
+    return pd.DataFrame(
+        {
+            "Measure": [metric_label(name) for name in part["metric"]],
+            "Difference": [difference_with_interval(row["difference"], row["low"], row["high"]) for _, row in part.iterrows()],
+            "p": [p_words(value) if finite(value) else "" for value in part["p"]],
+            "Adjusted over all pairs": [p_words(value) if finite(value) else "" for value in part["p_holm"]],
+            "Patients": part["n"].astype(int),
+        }
+    )
+
+
+def built_otherwise(view: View) -> pd.DataFrame:
+    """Planned pairs of models that differ in one thing of their building: where they begin, or how picture and record meet."""
+    stored = view.summary.table("comparisons", outcome=view.outcome_name, split=view.split, metric=view.metric)
+    facts = {str(item["name"]): item for item in view.summary.info["models"]}
+
+    def alike(row: pd.Series) -> bool:
+        model, rival = facts.get(str(row["model"]), {}), facts.get(str(row["rival"]), {})
+        kinds = {str(one.get("family")) for one in (model, rival)} == {"fusion"} and not model.get("with_procedure")
+        begun = bool(model.get("variant_of")) and model.get("variant_of") == rival.get("base_model")
+        return begun or (kinds and not model.get("variant_of"))
+
+    return stored[[alike(row) for _, row in stored.iterrows()]] if len(stored) else stored
+
+
+def built_sentence(view: View, part: pd.DataFrame) -> str:
+    """How many of these pairs differ by more than chance, and which most."""
+    seen = part[(part["low"] > 0) | (part["high"] < 0)]
+    count = f"{len(part)} pairs differ only in how they were built"
+    if seen.empty:
+        return f"{count}; no difference between them is more than chance."
+    names = rows.labels(view.summary)
+    most = seen.loc[seen["difference"].abs().idxmax()]
+    told = difference_with_interval(most["difference"], most["low"], most["high"])
+    return (
+        f"{count}; in {len(seen)} the interval leaves out zero, most for {names.get(most['model'], most['model'])} minus "
+        f"{names.get(most['rival'], most['rival'])}: {told}."
+    )

@@ -7,7 +7,7 @@ import streamlit as st
 from core.evaluation.features import one_sentence
 from core.evaluation.learning import input_words, missing_sentence
 from dashboard.charts import features as feature_charts
-from dashboard.charts import firmness
+from dashboard.charts import firmness, outcome_tables
 from dashboard.charts.outcome_tables import features_part, plain, with_facts
 from dashboard.charts.wording import metric_label
 from dashboard.panels.choice import View
@@ -56,3 +56,15 @@ def features_section(view: View) -> None:
     with listed:
         figures.table(plain(part), name=view.file(f"features_{model}_table"), alt=alt, raw=part)
     st.caption("A field that another one repeats looks unimportant here, and what a model leans on need not be a cause.")
+
+
+@section
+def built_section(view: View) -> None:
+    """Models that differ in one thing of their building: weights to begin with, or the kind of fusion."""
+    part = outcome_tables.built_otherwise(view)
+    if part.empty:
+        return
+    st.subheader("What do the kind of fusion, and weights learned elsewhere, change?", anchor=False)
+    st.markdown(outcome_tables.built_sentence(view, part))
+    shown = outcome_tables.pair_table(view, part)
+    figures.table(shown, name=view.file("built"), alt="Models that differ in how they were built", raw=part)

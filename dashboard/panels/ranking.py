@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import leaderboard, rows
-from dashboard.charts.outcome_tables import reference_row, row_of, score_table
+from dashboard.charts.outcome_tables import any_pair, any_pair_table, reference_row, row_of, score_table
 from dashboard.charts.wording import (
     METRICS,
     events,
@@ -20,6 +20,7 @@ from dashboard.charts.wording import (
 )
 from dashboard.panels.choice import View
 from dashboard.widgets import figures
+from dashboard.widgets.trouble import section
 
 
 def headline_numbers(view: View) -> None:
@@ -87,3 +88,29 @@ def leaderboard_section(view: View) -> None:
         shown = score_table(view)
         raw = rows.metric_table(view.summary, view.outcome_name, view.split, view.inputs)
         figures.table(shown, name=view.file("scores"), alt=f"Scores of {plural(len(shown), 'model')}", raw=raw)
+
+
+@section
+def any_two_section(view: View) -> None:
+    """Any two models on the same patients, by every measure that models are compared by."""
+    judged = view.summary.table("pairs", outcome=view.outcome_name)
+    names = {name: label for name, label in rows.labels(view.summary).items() if name in {*judged["model"], *judged["rival"]}}
+    if len(names) < 2 or view.split != "internal":
+        return
+    st.subheader("Any two models on the same patients", anchor=False)
+    left, right = st.columns(2, gap="medium")
+    best = rows.best_of(view.board)
+    with left:
+        first = st.selectbox("Model", list(names), index=_at(names, best), format_func=lambda name: names[name], key="pair_first")
+    with right:
+        others = {name: label for name, label in names.items() if name != first}
+        start = _at(others, view.reference)
+        second = st.selectbox("Minus", list(others), index=start, format_func=lambda name: others[name], key="pair_second")
+    part = any_pair(view, first, second)
+    shown = any_pair_table(part)
+    figures.table(shown, name=view.file(f"pair_{first}_{second}"), alt=f"{names[first]} minus {names[second]}", raw=part)
+    st.caption("It explores: the pairs that were planned stand in the leaderboard. p of the AUROC is DeLong's where it applies.")
+
+
+def _at(names: dict[str, str], wanted: str) -> int:
+    return list(names).index(wanted) if wanted in names else 0

@@ -275,7 +275,15 @@ def _inputs(view: View, study: Study) -> Iterator[Block]:
         label = metric_label(view.metric)
         yield Figure(firmness.missing(table, label, words), f"Models {title}. {firmness.missing_alt(table, label)}")
         yield Bullets(tuple(missing_sentence(row.to_dict(), str(row["label"])) for _, row in table.iterrows()))
+    yield from _built(view)
     yield from _features(view)
+
+
+def _built(view: View) -> Iterator[Block]:
+    part = outcome_tables.built_otherwise(view)
+    if len(part):
+        yield Text(outcome_tables.built_sentence(view, part))
+        yield Table(outcome_tables.pair_table(view, part), "Models that differ in how they were built")
 
 
 def _features(view: View) -> Iterator[Block]:

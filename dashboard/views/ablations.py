@@ -53,6 +53,7 @@ def _outcome_models() -> None:
         return
     st.markdown(f"### {parts_answer(view)}")
     parts.left_out_section(view, "ablation", "What does each input bring?")
+    parts.built_section(view)
     parts.features_section(view)
     folds.what_would_change("More patients: with them, inputs that now seem to bring nothing may turn out to bring a little.")
     folds.how_to_read(OUTCOME_READING, OUTCOME_SOURCES)

@@ -27,6 +27,7 @@ def _body(view: View) -> None:
     else:
         curves.curves_section(view)
         thresholds.threshold_section(view)
+    ranking.any_two_section(view)
     transport.transport_section(view)
     about.outcome_section(view)
     about.models_section(view)
