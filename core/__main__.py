@@ -212,6 +212,7 @@ def model_encoder(
     row: Annotated[str, typer.Argument(help="Its row: a network that reads pictures.")],
     target: Annotated[Path, typer.Argument(help="Recipe whose networks will begin with it: its pictures and network are used.")],
     out_file: Annotated[Path, typer.Option("--out", help="The safetensors file to write.")],
+    channels: Annotated[str, typer.Option(help="Channels of the target in its order, such as kidney,tumour; none: all.")] = "",
     data: DataOption = None,
 ) -> None:
     """Train an image encoder on one data set for the networks of another: network.encoder_weights of a row.
@@ -224,7 +225,8 @@ def model_encoder(
     if isinstance(learns, SegmentationRecipe) or isinstance(begins, SegmentationRecipe):
         raise InputError("A recipe of segmentation was given.", do="There, weights are given by training.encoder_weights.")
     with progress_bars() as progress:
-        written = train_encoder(learns, row, begins, out_file, data=data, device="cpu", progress=progress)
+        kept = [name for name in channels.split(",") if name]
+        written = train_encoder(learns, row, begins, out_file, channels=kept, data=data, device="cpu", progress=progress)
     out.print(f"Encoder written to {_short(written)}.")
 
 

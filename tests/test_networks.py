@@ -24,6 +24,7 @@ from core.outcomes._network_predictor import NetworkPredictor
 from core.outcomes._networks import FilmNetwork, ImageNetwork, JointNetwork
 from core.outcomes.fusion import Stack
 from core.training.trials import expit
+from core.training.weights import export_encoder
 
 LARGE = Outcome("large", "Large", "binary", "The ball in the picture is large.", desirable=False)
 OLD = Outcome("old", "Old", "binary", "The first field is high.", desirable=False)
@@ -204,6 +205,16 @@ def test_a_trained_encoder_can_start_another_network(name: str, tmp_path: Path) 
         assert torch.equal(started.state_dict()[key], weight), key
     with pytest.raises(RecipeError, match="shape"):
         make_encoder(source.design.encoder, ("ball", "kidney"), settings)
+
+
+def test_an_encoder_for_fewer_channels_answers_as_to_a_picture_in_which_the_others_are_empty(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = make_encoder("cnn3d", ("kidney", "vessel", "tumour"), SETTINGS).eval()
+    export_encoder(source, tmp_path / "w.safetensors", [0, 2])
+    target = make_encoder("cnn3d", ("kidney", "tumour"), {**SETTINGS, "encoder_weights": str(tmp_path / "w.safetensors")}).eval()
+    image = torch.rand(1, 3, 16, 16, 16)
+    image[:, 1] = 0
+    assert torch.allclose(source(image), target(image[:, [0, 2]]), atol=1e-5)
 
 
 def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

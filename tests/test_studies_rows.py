@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import core.studies.run as running
-from core.contracts.recipe import EstimatesPart
+from core.contracts.recipe import EstimatesPart, Recipe
+from core.contracts.recipe_file import load_recipe
 from core.errors import DataError, LeakageError, OpSightError, RecipeError
 from core.evaluation.comparisons import planned_pairs
 from core.evaluation.features import COLUMNS, feature_rows, one_sentence
+from core.outcomes._encoders import make_encoder
+from core.studies.encoder import train_encoder
 from core.studies.estimates import read_estimates
 from core.studies.jobs import NoPictures
 from core.studies.plan import make_plan
-from core.studies.run import FinishedRun, RunOptions, run_study
+from core.studies.run import FinishedRun, Progress, RunOptions, run_study
+from tests.conftest import ROOT
 from tests.fixtures_cohorts import small_cohort, small_recipe
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -180,3 +185,30 @@ def test_a_blind_fit_sees_no_picture() -> None:
     blind = NoPictures(Pictures())
     assert blind.shape == (1, 2, 2, 2) and blind.channels == ("scan",)
     assert np.isnan(blind.arrays(["a", "b"])).all()
+
+
+def test_kinds_of_fusion_are_set_against_each_other_but_not_their_variants() -> None:
+    facts = [{"name": name, "base_model": name, "family": "fusion"} for name in ("late", "joint", "film")]
+    begun = {"name": "joint_begun", "base_model": "joint_begun", "family": "fusion", "variant_of": "joint"}
+    with_procedure = {"name": "late_with_procedure", "base_model": "late", "family": "fusion", "with_procedure": True}
+    pairs = planned_pairs([*facts, begun, with_procedure], "late")
+    assert {("late", "joint"), ("late", "film"), ("joint", "film"), ("joint_begun", "joint")} <= set(pairs)
+    assert ("joint_begun", "film") not in pairs and ("film", "late_with_procedure") not in pairs
+
+
+def test_an_encoder_is_trained_on_one_study_for_another_and_what_is_no_network_is_refused(tmp_path: Path) -> None:
+    source = load_recipe(ROOT / "core" / "recipes" / "phantom.yaml", "quick")
+    target = load_recipe(ROOT / "core" / "recipes" / "kits_outcomes.yaml", "quick")
+    assert isinstance(source, Recipe) and isinstance(target, Recipe)
+    small = source.model_copy(update={"dataset": source.dataset.model_copy(update={"options": {"patients": 40}})})
+    tiny = target.model_copy(update={"network": target.network.model_copy(update={"epochs": 1, "input_shape": (16, 16, 16)})})
+    how = {"data": None, "device": "cpu", "progress": Progress()}
+    out = train_encoder(small, "image_cnn3d", tiny, tmp_path / "w.safetensors", channels=["kidney", "tumour", "cyst"], **how)
+    begun = make_encoder("cnn3d", ("kidney", "tumour", "cyst"), {"encoder_weights": str(out)})
+    plain = make_encoder("cnn3d", ("kidney", "tumour", "cyst"), {})
+    assert any(not torch.equal(one, other) for one, other in zip(begun.state_dict().values(), plain.state_dict().values()))
+    for row, words in (("logistic_regression", "no network"), ("image_cnn", "no row")):
+        with pytest.raises(RecipeError, match=words):
+            train_encoder(small, row, tiny, out, **how)
+    with pytest.raises(RecipeError, match="no channel 'spleen'"):
+        train_encoder(small, "image_cnn3d", tiny, out, channels=["spleen"], **how)

@@ -163,13 +163,17 @@ class NetworkPredictor:
             return np.zeros((len(cases.ids), 0), dtype=np.float32)
         return np.clip(self.record.transform(cases.table), -FARTHEST, FARTHEST).astype(np.float32)
 
-    def export_encoder(self, path: Path) -> None:
-        """Writes the trained image encoder as safetensors, for ``network.encoder_weights`` of another study."""
+    def export_encoder(self, path: Path, channels: Sequence[int] = ()) -> None:
+        """Writes the trained image encoder as safetensors, for ``network.encoder_weights`` of another study.
+
+        Args:
+            channels: places of the picture's channels that are kept (``core.training.weights.export_encoder``).
+        """
         from core.training.weights import export_encoder
 
         if self.network is None:
             raise DataError(f"Model {self.name!r} has not been fitted.", do="Call fit first.", code="NOT_FITTED")
-        export_encoder(self.network.encoder, path)
+        export_encoder(self.network.encoder, path, channels)
 
 
 def _images_of(cases: Cases, name: str) -> PreparedImages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.contracts.cohort import Cases
@@ -16,15 +17,24 @@ from core.studies.run import Progress, load_cohort
 
 
 def train_encoder(
-    source: Recipe, row: str, target: Recipe, out: Path, *, data: Path | None, device: str, progress: Progress
+    source: Recipe,
+    row: str,
+    target: Recipe,
+    out: Path,
+    *,
+    channels: Sequence[str] = (),
+    data: Path | None,
+    device: str,
+    progress: Progress,
 ) -> Path:
     """Fits one row of ``source`` on all its patients, with the pictures and the network of ``target``, and keeps the encoder.
 
     Args:
         row: an image network of the source; target: whose networks will begin with the file, by ``network.encoder_weights``.
+        channels: names of the target's channels, in its order, where the source has others besides; empty: all of the source's.
 
     Raises:
-        RecipeError: no such row, or one that is no network of pictures.
+        RecipeError: no such row, one that is no network of pictures, or a channel that the source lacks.
     """
     part = next((model for model in source.models if model.slug == row), None)
     if part is None:
@@ -39,11 +49,18 @@ def train_encoder(
     ids = [str(case_id) for case_id in cohort.table.index]
     folder = places().cohorts / cohort.name / "prepared"
     images = prepare_images(cohort.images, ids, settings, folder, cohort.fingerprint, progress.say)
+    kept = [_place(name, images.channels) for name in channels]
     given = study_input(cohort, images, device).cases
     outcomes = [outcome for outcome in cohort.outcomes if outcome.name in source.outcomes and outcome.kind in spec.kinds]
     cases = Cases(given.table, given.codebook, given.patients, cohort.targets.loc[given.table.index], images)
     predictor = spec.make(part.options)
     context = FitContext(seed=source.seed, device=device, tuning_budget=0, inner_folds=3, network=settings, progress=progress.say)
     predictor.fit(cases, outcomes, context)
-    predictor.export_encoder(out)  # type: ignore[attr-defined]
+    predictor.export_encoder(out, kept)  # type: ignore[attr-defined]
     return out
+
+
+def _place(name: str, channels: Sequence[str]) -> int:
+    if name not in channels:
+        raise RecipeError(f"The pictures have no channel {name!r}.", do=did_you_mean(name, channels))
+    return list(channels).index(name)

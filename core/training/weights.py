@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,9 +16,17 @@ from core.storage.atomic import atomic_path
 PREFIXES = ("", "encoder.", "backbone.", "encoder.backbone.", "module.", "inner.", "inner.encoder.")
 
 
-def export_encoder(encoder: nn.Module, path: Path) -> None:
-    """Writes the weights of an encoder, for ``network.encoder_weights`` of another study."""
+def export_encoder(encoder: nn.Module, path: Path, channels: Sequence[int] = ()) -> None:
+    """Writes the weights of an encoder, for ``network.encoder_weights`` of another study.
+
+    Args:
+        channels: places of the picture's channels that are kept, in the order of the other study; empty: all. The encoder then
+            answers as to a picture in which the others are empty.
+    """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    if channels:
+        first = next(iter(weights))
+        weights[first] = weights[first][:, list(channels)].contiguous()
     with atomic_path(path) as temporary:
         save_file(weights, temporary)
 
