@@ -91,3 +91,14 @@ def test_a_group_that_the_common_range_fails_is_covered_by_its_own() -> None:
     assert table.loc["age=75+", "coverage"] < 0.7
     assert 0.78 <= table.loc["age=75+ (own)", "coverage"] <= 0.9
     assert table.loc["age=75+ (own)", "size"] > table.loc["age=75+", "size"]
+
+
+def test_a_group_that_the_sets_fail_is_seen_and_sets_of_its_own_hold() -> None:
+    rows = binary(4000, 3, rate=0.3)
+    odd = rows["case_id"].isin(rows["case_id"].iloc[:800])
+    rows.loc[odd, "risk"] = 1 - rows.loc[odd, "risk"]  # in a fifth of the patients the model says the opposite
+    groups = pd.DataFrame({"g=odd": odd.to_numpy(), "g=few": np.arange(4000) < 6}, index=rows["case_id"])
+    table = pd.DataFrame(conformal_rows(rows, EVENT, groups, 0.9)).set_index("group")
+    assert table.loc["g=odd", "high"] < 0.85
+    assert table.loc["g=odd (own)", "coverage"] == pytest.approx(0.9, abs=0.03)
+    assert not {"g=few", "g=few (own)"} & set(table.index)

@@ -64,8 +64,8 @@ def expected_coverage(n: int, level: float) -> Expected:
 def conformal_rows(rows: pd.DataFrame, outcome: Outcome, groups: pd.DataFrame, level: float) -> Iterator[dict[str, object]]:
     """Rows of the table ``conformal``: realised coverage of every model, over all and by class or group.
 
-    Binary outcomes get sets of answers, learned within each class; times get ranges of days, learned over all (group ``all``
-    as the range, every group as what it covers there) and, named "… (own)", within the group itself.
+    Binary outcomes get sets of answers, learned within each class; times get ranges of days. Both are learned over all (a group's
+    row then tells what it gets of them) and, named "… (own)", within the group itself.
 
     Args:
         rows: internal rows of one outcome; groups: boolean by case and group.
@@ -73,7 +73,7 @@ def conformal_rows(rows: pd.DataFrame, outcome: Outcome, groups: pd.DataFrame, l
     for model, mine in rows.groupby("model", sort=False):
         parts = [part.reset_index(drop=True) for _, part in mine.groupby("repeat", sort=True)]
         place = {"outcome": outcome.name, "model": str(model), "level": level}
-        found = _sets(parts, level) if outcome.kind == "binary" else _ranges(parts, groups, level)
+        found = _sets(parts, groups, level) if outcome.kind == "binary" else _ranges(parts, groups, level)
         for group, coverage in found.items():
             yield {**place, "kind": SETS if outcome.kind == "binary" else INTERVALS, "group": group, **coverage.plain()}
 
@@ -114,11 +114,37 @@ def _mean(found: list[Coverage]) -> Coverage:
     return Coverage(float(inside), float(size), found[0].n, min(one.calibrated_on for one in found), found[0].level)
 
 
-def _sets(parts: list[pd.DataFrame], level: float) -> dict[str, Coverage]:
-    return _merged([_sets_of_repeat(part, level) for part in parts])
+def _sets(parts: list[pd.DataFrame], groups: pd.DataFrame, level: float) -> dict[str, Coverage]:
+    return _merged([_sets_of_repeat(part, groups, level) for part in parts])
 
 
-def _sets_of_repeat(rows: pd.DataFrame, level: float) -> dict[str, Coverage]:
+def _sets_of_repeat(rows: pd.DataFrame, groups: pd.DataFrame, level: float) -> dict[str, Coverage]:
+    everyone = np.ones(len(rows), dtype=bool)
+    y = rows["y"].to_numpy(dtype=float)
+    sets, smallest = _sets_learned(rows, level, everyone)
+    inside, sizes = sets[np.arange(len(rows)), y.astype(int)], sets.sum(axis=1)
+    found = {ALL: _coverage(inside, sizes, everyone, min(smallest.values()), level)}
+    for name, answer in ((EVENT, 1), (NONE, 0)):
+        if smallest[answer] >= FEWEST:
+            found[name] = _coverage(inside, sizes, y == answer, smallest[answer], level)
+    for name, members in _known_groups(rows, groups).items():
+        found[name] = _coverage(inside, sizes, members, min(smallest.values()), level)
+        own, fewest = _sets_learned(rows, level, members)
+        if min(fewest.values()) >= FEWEST:
+            held = own[np.arange(len(rows)), y.astype(int)]
+            found[f"{name} (own)"] = _coverage(held, own.sum(axis=1), members, min(fewest.values()), level)
+    return found
+
+
+def _known_groups(rows: pd.DataFrame, groups: pd.DataFrame) -> dict[str, Flags]:
+    """Groups of at least ``FEWEST`` of these cases."""
+    members = {str(name): groups[name].reindex(rows["case_id"], fill_value=False).to_numpy() for name in groups}
+    return {name: inside for name, inside in members.items() if inside.sum() >= FEWEST}
+
+
+def _sets_learned(rows: pd.DataFrame, level: float, learned: Flags) -> tuple[Flags, dict[int, int]]:
+    """Sets of answers, shape (cases, 2), learned within each class from the cases in ``learned`` of the other folds; and from
+    how few each answer was learned."""
     y = rows["y"].to_numpy(dtype=float)
     unlike = np.column_stack([rows["risk"], 1 - rows["risk"]])  # how ill each answer (no event, event) fits
     sets = np.zeros((len(rows), 2), dtype=bool)
@@ -126,15 +152,10 @@ def _sets_of_repeat(rows: pd.DataFrame, level: float) -> dict[str, Coverage]:
     for fold in rows["fold"].unique():
         here = (rows["fold"] == fold).to_numpy()
         for answer in (0, 1):
-            scores = unlike[~here & (y == answer), answer]
+            scores = unlike[~here & learned & (y == answer), answer]
             smallest[answer] = min(smallest[answer], len(scores))
             sets[here, answer] = unlike[here, answer] <= reached(scores, level)
-    inside = sets[np.arange(len(rows)), y.astype(int)]
-    found = {ALL: _coverage(inside, sets.sum(axis=1), np.ones(len(rows), dtype=bool), min(smallest.values()), level)}
-    for name, answer in ((EVENT, 1), (NONE, 0)):
-        if smallest[answer] >= FEWEST:
-            found[name] = _coverage(inside, sets.sum(axis=1), y == answer, smallest[answer], level)
-    return found
+    return sets, smallest
 
 
 def _coverage(inside: Flags, sizes: Array, members: Flags, calibrated_on: int, level: float) -> Coverage:
@@ -153,8 +174,7 @@ def _ranges_of_repeat(rows: pd.DataFrame, groups: pd.DataFrame, level: float) ->
     ends = day_ranges(np.stack(seen["by_day"].to_list()).astype(float), level)
     everyone = np.ones(len(seen), dtype=bool)
     found = dict(_ranges_learned(seen, ends, level, {ALL: everyone}, everyone))
-    members = {str(name): groups[name].reindex(seen["case_id"], fill_value=False).to_numpy() for name in groups}
-    known = {name: inside for name, inside in members.items() if inside.sum() >= FEWEST}
+    known = _known_groups(seen, groups)
     found.update(_ranges_learned(seen, ends, level, known, everyone))
     for name, inside in known.items():
         own = _ranges_learned(seen, ends, level, {f"{name} (own)": inside}, inside)
