@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -249,20 +249,63 @@ def write_summary(folder: Path, summary: StudySummary) -> None:
     write_json(folder / "manifest.json", {"files": hashes})
 
 
-def read_summary(folder: Path) -> StudySummary:
-    """The summary in a folder, every checksum verified.
+class StoredTables(Mapping[str, pd.DataFrame]):
+    """Tables of a folder by name; each is verified and read when it is first asked for, and then kept.
+
+    Args:
+        checksums: by file name, from the manifest.
+    """
+
+    def __init__(self, folder: Path, checksums: Mapping[str, str], names: Iterable[str]) -> None:
+        self._folder, self._checksums = folder, checksums
+        self._names = tuple(name for name in names if f"{name}.parquet" in checksums)
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The table.
+
+        Raises:
+            KeyError: the study has no such table.
+            CorruptError: its file is missing or changed.
+        """
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            path = self._folder / f"{name}.parquet"
+            verify_checksum(path, self._checksums[path.name])
+            self._read[name] = read_table(path)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """The facts of a summary (``StudySummary.info``); every file is verified, no table is read.
 
     Raises:
         CorruptError: a file is missing or changed.
     """
-    manifest = read_json(folder / "manifest.json")["files"]
-    for name, checksum in manifest.items():
+    for name, checksum in _checksums(folder).items():
         verify_checksum(folder / name, checksum)
-    info = read_json(folder / "study.json")
-    return StudySummary(
-        info=info,
-        tables={name: read_table(folder / f"{name}.parquet") for name in KINDS[kind_of(info)] if f"{name}.parquet" in manifest},
-    )
+    return dict(read_json(folder / "study.json"))
+
+
+def read_summary(folder: Path) -> StudySummary:
+    """The summary in a folder: every file verified at once, every table read when it is first asked for.
+
+    Raises:
+        CorruptError: a file is missing or changed.
+    """
+    info = read_info(folder)
+    return StudySummary(info, StoredTables(folder, _checksums(folder), KINDS[kind_of(info)]))
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return dict(read_json(folder / "manifest.json")["files"])
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def download(rows: pd.DataFrame, name: str) -> None:
     """A button that saves rows as CSV."""
     st.download_button(
         "Download as CSV",
-        data=rows.to_csv(index=False).encode("utf-8-sig"),
+        data=lambda: rows.to_csv(index=False).encode("utf-8-sig"),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"csv_{name}",
