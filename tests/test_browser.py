@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,6 +204,32 @@ def test_a_reader_clicks_a_dot_and_sees_the_case(watched: Watched, request: pyte
     watched.open("ablations?study=segmentation_made_up", "What does each part add?")
     page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
     watched.shoot(f"ablations-{look}", 1400)
+    assert _overflowing(page) == []
+
+    assert watched.troubles == []
+    assert watched.foreign == []
+
+
+def test_a_reader_takes_the_report_away_and_finds_the_own_site(watched: Watched, request: pytest.FixtureRequest) -> None:
+    look = request.node.callspec.params["watched"]
+    page = watched.page
+
+    watched.open("report?study=kits_outcomes", "TRIPOD+AI items are met")
+    page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
+    watched.shoot(f"report-{look}", 3500)
+    assert _overflowing(page) == []
+    with page.expect_download(timeout=WAIT_MS) as taken:
+        page.get_by_role("button", name="Download the report").click()
+    assert taken.value.suggested_filename == "kits_outcomes_report.html"
+    assert Path(taken.value.path()).read_text(encoding="utf-8").startswith("<!doctype html>")
+    with page.expect_download(timeout=WAIT_MS) as taken:
+        page.locator("[data-testid=stDownloadButton]").get_by_role("button", name="Download as CSV").first.click()
+    assert Path(taken.value.path()).read_text(encoding="utf-8-sig").startswith("Item,Topic")
+
+    watched.open("own-site", "not known to hold here")
+    page.get_by_text("What would change this conclusion").wait_for(timeout=WAIT_MS)
+    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Local check", "Observed outcomes", "Next week's list"]
+    watched.shoot(f"own-site-{look}", 1400)
     assert _overflowing(page) == []
 
     assert watched.troubles == []

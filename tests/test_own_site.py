@@ -23,23 +23,18 @@ from core.serving.observing import observed_cells, watch
 from core.serving.planning import plan_list
 from core.serving.tables import risks_of, template
 from dashboard.charts import monthly
-from tests.fixtures_bundles import build
 from tests.test_dashboard_pages import page, words
-from tests.test_local_check_command import own_patients
+from tests.test_local_check_command import home, own_patients  # noqa: F401  (the fixture)
 
 COLUMNS = TableColumns("happened", "who", "when")
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    build(folder / "models")
-    build(folder / "models", outcome="recovery", model="cox")
-    return folder
-
-
 @pytest.fixture
-def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(
+    home: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     monkeypatch.setenv("OPSIGHT_HOME", str(home))
     monkeypatch.setenv(VARIABLE, f"sqlite:///{tmp_path / 'records.sqlite'}")
     return home

@@ -193,6 +193,8 @@ def test_kinds_of_fusion_are_set_against_each_other_but_not_their_variants() -> 
     with_procedure = {"name": "late_with_procedure", "base_model": "late", "family": "fusion", "with_procedure": True}
     pairs = planned_pairs([*facts, begun, with_procedure], "late")
     assert {("late", "joint"), ("late", "film"), ("joint", "film"), ("joint_begun", "joint")} <= set(pairs)
+    begun_with_procedure = {**begun, "name": "joint_begun_with_procedure", "with_procedure": True}
+    assert ("joint_begun_with_procedure", "joint") not in planned_pairs([*facts, begun, begun_with_procedure], "late")
     assert ("joint_begun", "film") not in pairs and ("film", "late_with_procedure") not in pairs
 
 

@@ -29,7 +29,7 @@ def planned_pairs(models: Sequence[Mapping[str, object]], reference: str) -> tup
         rivals = [reference, BASE_RATE]
         if row.get("with_procedure"):
             rivals.append(plain.get(str(row["base_model"]), name))
-        if row.get("variant_of"):
+        elif row.get("variant_of"):
             rivals.append(plain.get(str(row["variant_of"]), name))
         pairs.extend((name, rival) for rival in rivals if rival != name)
     return (*dict.fromkeys([*pairs, *fusion_pairs(models)]),)

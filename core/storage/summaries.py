@@ -14,6 +14,8 @@ from core.storage.atomic import sha256_of, verify_checksum
 from core.storage.files import read_json, read_table, write_json, write_table
 from core.storage.locations import places
 
+PAIR = ("outcome", "split", "model", "rival", "metric", "difference", "low", "high", "n", "n_events", "p", "p_holm")
+
 OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
     "scores": (
         "dataset",
@@ -29,34 +31,8 @@ OUTCOME_TABLES: dict[str, tuple[str, ...]] = {
         "n_events",
         "n_undefined",
     ),
-    "comparisons": (
-        "outcome",
-        "split",
-        "model",
-        "rival",
-        "metric",
-        "difference",
-        "low",
-        "high",
-        "n",
-        "n_events",
-        "p",
-        "p_holm",
-    ),
-    "pairs": (
-        "outcome",
-        "split",
-        "model",
-        "rival",
-        "metric",
-        "difference",
-        "low",
-        "high",
-        "n",
-        "n_events",
-        "p",
-        "p_holm",
-    ),
+    "comparisons": PAIR,
+    "pairs": PAIR,
     "curves": ("outcome", "model", "split", "kind", "x", "y", "low", "high"),
     "thresholds": (
         "outcome",
