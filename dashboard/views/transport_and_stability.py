@@ -8,7 +8,7 @@ from dashboard.charts.outcome_tables import transport_answer
 from dashboard.panels import firmness, parts, transport
 from dashboard.panels.choice import View, open_outcomes
 from dashboard.widgets import folds
-from dashboard.widgets.pages import PageSpec
+from dashboard.widgets.pages import PageSpec, link
 
 READING: tuple[str, ...] = (
     "**Other patients** may be harder or merely unlike: read the case mix beside the score.",
@@ -46,6 +46,7 @@ def _body(view: View) -> None:
     firmness.coverage_section(view)
     if not view.summary.info["dataset"].get("simulated"):
         st.markdown(f"**Outside institutions.** {NOWHERE}")
+        link("own_site", "Check a model on your own patients")
     folds.what_would_change("Patients of other hospitals, later years, and refits on more of them.")
     folds.how_to_read(READING, SOURCES)
 
