@@ -203,3 +203,9 @@ def test_the_promised_net_benefit_by_hand() -> None:
     risk = np.array([0.6] * 10 + [0.1] * 90)
     sample = Sample(y=np.zeros(100), risk=risk, order=risk, threshold=0.2)
     assert promised_net_benefit(sample, np.ones((1, 100)))[0] == pytest.approx(0.05)
+
+
+def test_a_table_of_many_groupings_is_not_crossed_without_end() -> None:
+    table = pd.DataFrame({f"g{at}={level}": [True] for at in range(60) for level in "abc"})
+    assert len(all_crossings(table).columns) <= 1000
+    assert len(all_crossings(table, most=20).columns) == 18

@@ -15,6 +15,8 @@ from core.contracts.cohort import Cohort
 FEWEST_AT_SITE = 10
 CROSSED = ("sex", "age")
 CROSS = " & "
+MOST_CELLS = 1000
+"""Cells of crossed groupings that are judged: a table with many groupings would have many thousands."""
 ONE_THRESHOLD, OWN_THRESHOLDS = "one threshold", "equal sensitivity"
 """Policies: one threshold for all groups, or one a group that finds the event as often in each."""
 ACRONYMS = {"bmi": "BMI", "asa": "ASA"}
@@ -58,13 +60,17 @@ def default_groups(cohort: Cohort, names: Sequence[str] = ()) -> pd.DataFrame:
     return pd.concat([table, crossings(table, *CROSSED)], axis=1)
 
 
-def all_crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """The cells of every two groupings that ``table`` does not hold yet."""
+def all_crossings(table: pd.DataFrame, most: int = MOST_CELLS) -> pd.DataFrame:
+    """The cells of every two groupings that ``table`` does not hold yet, pair by pair as long as they stay within ``most``."""
     single = list(dict.fromkeys(name.split("=", 1)[0] for name in table.columns if CROSS not in name))
-    cells = [crossings(table, first, second) for first, second in combinations(single, 2)]
     known = set(table.columns) | {CROSS.join(reversed(name.split(CROSS))) for name in table.columns}
-    found = pd.concat([table.iloc[:, :0], *cells], axis=1)
-    return found[[name for name in found.columns if name not in known]]
+    found = table.iloc[:, :0]
+    for first, second in combinations(single, 2):
+        cells = crossings(table, first, second)
+        new = cells[[name for name in cells.columns if name not in known]]
+        if len(found.columns) + len(new.columns) <= most:
+            found = pd.concat([found, new], axis=1)
+    return found
 
 
 def others(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:

@@ -51,8 +51,12 @@ def forest(rows: pd.DataFrame, label: str) -> go.Figure:
         figure.update_xaxes(
             type="log", tickvals=[0.25, 0.5, 0.8, 1, 1.25, 2, 4], ticktext=["¼", "½", "0.8", "1", "1.25", "2", "4"]
         )
-    promised = " beyond what risks promise" if rows["metric"].isin(PROMISED).any() else ""
-    figure.update_xaxes(title_text=f"Group {'/' if ratio else '−'} others{promised}, 95% interval")
+    for _, row in rows[~rows["gap"].map(finite)].iterrows():
+        figure.add_annotation(
+            x=0, y=place[row["group"]], text=str(row["verdict"]), showarrow=False, font={"color": GREY, "size": 12}
+        )
+    promised = "<br>beyond what the stated risks promise" if rows["metric"].isin(PROMISED).any() else ""
+    figure.update_xaxes(title_text=f"Group {'/' if ratio else '−'} others, 95% interval{promised}")
     dress(figure, 120 + ROW_PX * len(rows), top=40)
     return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
 
@@ -63,6 +67,7 @@ def _marks(part: pd.DataFrame, place: dict[str, int], verdict: str, colour: str,
         y=[place[group] for group in part["group"]],
         mode="markers",
         name=verdict.capitalize(),
+        showlegend=True,
         marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": colour, "width": 2}},
         error_x={
             "type": "data",
