@@ -55,7 +55,7 @@ def forest(rows: pd.DataFrame, label: str) -> go.Figure:
         figure.add_annotation(
             x=0, y=place[row["group"]], text=str(row["verdict"]), showarrow=False, font={"color": GREY, "size": 12}
         )
-    promised = "<br>beyond what the stated risks promise" if rows["metric"].isin(PROMISED).any() else ""
+    promised = "<br>(beyond what risks promise)" if rows["metric"].isin(PROMISED).any() else ""
     figure.update_xaxes(title_text=f"Group {'/' if ratio else '−'} others, 95% interval{promised}")
     dress(figure, 120 + ROW_PX * len(rows), top=40)
     return figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})
