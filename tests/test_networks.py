@@ -217,6 +217,15 @@ def test_an_encoder_for_fewer_channels_answers_as_to_a_picture_in_which_the_othe
     assert torch.allclose(source(image), target(image[:, [0, 2]]), atol=1e-5)
 
 
+def test_weights_that_ship_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = {"encoder_weights": "models/encoders/phantom_masks.safetensors"}
+    begun, plain = (make_encoder("cnn3d", ("kidney", "tumour", "cyst"), given) for given in (shipped, {}))
+    assert not torch.equal(next(begun.parameters()), next(plain.parameters()))
+    with pytest.raises(RecipeError, match="cannot be read"):
+        make_encoder("cnn3d", ("kidney",), {"encoder_weights": "models/encoders/absent.safetensors"})
+
+
 def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     import timm
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from core.errors import RecipeError
 from core.storage.atomic import atomic_path
+from core.storage.locations import ROOT
 
 PREFIXES = ("", "encoder.", "backbone.", "encoder.backbone.", "module.", "inner.", "inner.encoder.")
 
@@ -76,8 +77,11 @@ def _for_channels(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
+    """The weights of a file; a path that is not there from here is looked for from the top of the installation, as recipes
+    that ship write it."""
+    found = path if path.is_absolute() or path.exists() else ROOT / path
     try:
-        weights: dict[str, torch.Tensor] = load_file(path)
+        weights: dict[str, torch.Tensor] = load_file(found)
     except (OSError, SafetensorError) as error:
         raise RecipeError(
             f"The encoder weights {path} cannot be read: {error}.",
